@@ -1,0 +1,2 @@
+// Package typed binds the arguments of an event to a Go type, planned once per type.
+package typed
