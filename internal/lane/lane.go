@@ -1,3 +1,153 @@
 // Package lane runs work one piece at a time, in order, on a goroutine that
 // exists only while there is work.
+//
+// It is the way in which one goroutine hands work to another here: a socket
+// handles its events through a lane. An idle lane costs a few words.
 package lane
+
+import (
+	"context"
+	"errors"
+	"sync"
+)
+
+// ErrClosed is returned for work that comes after [Lane.Close].
+var ErrClosed = errors.New("lane: closed")
+
+// keep is the capacity of a queue that an idle lane does not give back.
+const keep = 16
+
+// A Lane is a bounded queue with at most one goroutine that empties it. Its
+// methods may be called by many goroutines at once.
+type Lane[T any] struct {
+	run  func([]T)
+	loop func() // work, bound once: a go statement with a receiver allocates
+	size int
+
+	mu      sync.Mutex
+	queue   []T
+	spare   []T // the array of the batch before, to be used again
+	running bool
+	closed  bool
+	space   chan struct{} // closed when a place becomes free; nil when nobody waits
+	idle    chan struct{} // closed when the work is done; nil when nobody waits
+}
+
+// New returns a lane in which at most size pieces wait, besides those that run
+// has been handed. run gets as many as wait, in order, and must not keep the slice.
+func New[T any](size int, run func([]T)) *Lane[T] {
+	l := &Lane[T]{}
+	l.Init(size, run)
+	return l
+}
+
+// Init makes a zero Lane that is part of another struct usable.
+func (l *Lane[T]) Init(size int, run func([]T)) {
+	l.size, l.run, l.loop = max(size, 1), run, l.work
+}
+
+// Put queues v. It waits for a place until ctx is done.
+func (l *Lane[T]) Put(ctx context.Context, v T) error {
+	for {
+		l.mu.Lock()
+		if ok, err := l.add(v); ok || err != nil {
+			l.mu.Unlock()
+			return err
+		}
+		if l.space == nil {
+			l.space = make(chan struct{})
+		}
+		space := l.space
+		l.mu.Unlock()
+		select {
+		case <-space:
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	}
+}
+
+// TryPut queues v if there is a place and reports whether there was one.
+func (l *Lane[T]) TryPut(v T) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	ok, _ := l.add(v)
+	return ok
+}
+
+func (l *Lane[T]) add(v T) (bool, error) {
+	if l.closed {
+		return false, ErrClosed
+	}
+	if len(l.queue) >= l.size {
+		return false, nil
+	}
+	if l.queue == nil {
+		l.queue, l.spare = l.spare, nil
+	}
+	l.queue = append(l.queue, v)
+	if !l.running {
+		l.running = true
+		go l.loop()
+	}
+	return true, nil
+}
+
+// Len returns the number of pieces that wait.
+func (l *Lane[T]) Len() int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return len(l.queue)
+}
+
+// Close refuses new work and waits until what is queued is done, or until ctx
+// is. It must not be called by the work itself.
+func (l *Lane[T]) Close(ctx context.Context) error {
+	l.mu.Lock()
+	l.closed = true
+	l.wake(&l.space)
+	if !l.running {
+		l.mu.Unlock()
+		return nil
+	}
+	if l.idle == nil {
+		l.idle = make(chan struct{})
+	}
+	idle := l.idle
+	l.mu.Unlock()
+	select {
+	case <-idle:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+// work empties the queue and ends.
+func (l *Lane[T]) work() {
+	l.mu.Lock()
+	for len(l.queue) > 0 {
+		batch := l.queue
+		l.queue = nil
+		l.wake(&l.space)
+		l.mu.Unlock()
+
+		l.run(batch)
+
+		clear(batch)
+		l.mu.Lock()
+		if cap(batch) <= keep && l.spare == nil {
+			l.spare = batch[:0]
+		}
+	}
+	l.running = false
+	l.wake(&l.idle)
+	l.mu.Unlock()
+}
+
+func (l *Lane[T]) wake(c *chan struct{}) {
+	if *c != nil {
+		close(*c)
+		*c = nil
+	}
+}

@@ -1,0 +1,151 @@
+package lane_test
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"github.com/roomwire/roomwire/internal/lane"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+func TestWorkRunsInOrder(t *testing.T) {
+	var got []int
+	l := lane.New(8, func(batch []int) { got = append(got, batch...) })
+	var want []int
+	for i := range 1000 {
+		want = append(want, i)
+		if err := l.Put(t.Context(), i); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := l.Close(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if !slices.Equal(got, want) {
+		t.Fatalf("got %d pieces out of order or incomplete", len(got))
+	}
+}
+
+func TestPiecesOfManyGoroutinesAllRunOneAtATime(t *testing.T) {
+	sum, inside := 0, 0 // not guarded: the race detector and the count tell
+	l := lane.New(4, func(batch []int) {
+		inside++
+		for _, v := range batch {
+			sum += v
+		}
+		if inside != 1 {
+			t.Error("two batches at once")
+		}
+		inside--
+	})
+	var wg sync.WaitGroup
+	for range 8 {
+		wg.Go(func() {
+			for range 500 {
+				if err := l.Put(t.Context(), 1); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	wg.Wait()
+	if err := l.Close(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if sum != 4000 {
+		t.Fatalf("sum is %d, want 4000", sum)
+	}
+}
+
+func TestFullLaneMakesPutWaitUntilItsContextIsDone(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		release := make(chan struct{})
+		l := lane.New(1, func([]int) { <-release })
+		must(t, l.Put(t.Context(), 1))
+		synctest.Wait() // the first piece runs now, so the second one waits
+		must(t, l.Put(t.Context(), 2))
+		if l.TryPut(3) {
+			t.Error("TryPut found a place in a full lane")
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		if err := l.Put(ctx, 3); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("Put returned %v", err)
+		}
+		close(release)
+		must(t, l.Put(t.Context(), 4))
+		must(t, l.Close(t.Context()))
+	})
+}
+
+func TestClosedLaneRefusesWork(t *testing.T) {
+	l := lane.New(1, func([]int) {})
+	must(t, l.Close(t.Context()))
+	if err := l.Put(t.Context(), 1); !errors.Is(err, lane.ErrClosed) {
+		t.Errorf("Put returned %v", err)
+	}
+	if l.TryPut(1) {
+		t.Error("TryPut queued work in a closed lane")
+	}
+}
+
+func TestCloseStopsWaitingWhenItsContextIsDone(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		release := make(chan struct{})
+		l := lane.New(1, func([]int) { <-release })
+		must(t, l.Put(t.Context(), 1))
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		if err := l.Close(ctx); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("Close returned %v", err)
+		}
+		close(release)
+		must(t, l.Close(t.Context()))
+	})
+}
+
+func TestSteadyWorkDoesNotAllocate(t *testing.T) {
+	done := make(chan struct{})
+	l := lane.New(8, func(batch []int) {
+		for range batch {
+			done <- struct{}{}
+		}
+	})
+	n := testing.AllocsPerRun(200, func() {
+		_ = l.Put(context.Background(), 1)
+		<-done
+	})
+	must(t, l.Close(t.Context()))
+	if n > 0 {
+		t.Errorf("%v allocations per piece", n)
+	}
+}
+
+func BenchmarkPut(b *testing.B) {
+	done := make(chan struct{}, 1)
+	l := lane.New(8, func(batch []int) {
+		for range batch {
+			done <- struct{}{}
+		}
+	})
+	for b.Loop() {
+		_ = l.Put(context.Background(), 1)
+		<-done
+	}
+	_ = l.Close(context.Background())
+}
+
+func must(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
