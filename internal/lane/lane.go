@@ -26,6 +26,7 @@ type Lane[T any] struct {
 
 	mu      sync.Mutex
 	queue   []T
+	load    int // cost of what is in queue
 	spare   []T // the array of the batch before, to be used again
 	running bool
 	closed  bool
@@ -33,8 +34,9 @@ type Lane[T any] struct {
 	idle    chan struct{} // closed when the work is done; nil when nobody waits
 }
 
-// New returns a lane in which at most size pieces wait, besides those that run
-// has been handed. run gets as many as wait, in order, and must not keep the slice.
+// New returns a lane in which pieces of a cost of at most size together wait,
+// besides those that run has been handed. run gets as many as wait, in order,
+// and must not keep the slice.
 func New[T any](size int, run func([]T)) *Lane[T] {
 	l := &Lane[T]{}
 	l.Init(size, run)
@@ -46,13 +48,19 @@ func (l *Lane[T]) Init(size int, run func([]T)) {
 	l.size, l.run, l.loop = max(size, 1), run, l.work
 }
 
-// Put queues v. It waits for a place until ctx is done.
-func (l *Lane[T]) Put(ctx context.Context, v T) error {
+// Put queues v. It waits until there is room for its cost, or until ctx is
+// done; a piece that costs more than the lane's size fits into an empty queue.
+func (l *Lane[T]) Put(ctx context.Context, v T, cost int) error {
 	for {
 		l.mu.Lock()
-		if ok, err := l.add(v); ok || err != nil {
+		if l.closed {
 			l.mu.Unlock()
-			return err
+			return ErrClosed
+		}
+		if l.fits(cost) {
+			l.add(v, cost)
+			l.mu.Unlock()
+			return nil
 		}
 		if l.space == nil {
 			l.space = make(chan struct{})
@@ -67,30 +75,36 @@ func (l *Lane[T]) Put(ctx context.Context, v T) error {
 	}
 }
 
-// TryPut queues v if there is a place and reports whether there was one.
-func (l *Lane[T]) TryPut(v T) bool {
+// TryPut queues v if there is room and reports whether there was.
+func (l *Lane[T]) TryPut(v T, cost int) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	ok, _ := l.add(v)
-	return ok
+	if l.closed || !l.fits(cost) {
+		return false
+	}
+	l.add(v, cost)
+	return true
 }
 
-func (l *Lane[T]) add(v T) (bool, error) {
-	if l.closed {
-		return false, ErrClosed
-	}
-	if len(l.queue) >= l.size {
-		return false, nil
-	}
+// Force queues v whether or not there is room, and even when the lane is closed.
+func (l *Lane[T]) Force(v T) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.add(v, 1)
+}
+
+func (l *Lane[T]) fits(cost int) bool { return l.load == 0 || l.load+cost <= l.size }
+
+func (l *Lane[T]) add(v T, cost int) {
 	if l.queue == nil {
 		l.queue, l.spare = l.spare, nil
 	}
 	l.queue = append(l.queue, v)
+	l.load += cost
 	if !l.running {
 		l.running = true
 		go l.loop()
 	}
-	return true, nil
 }
 
 // Len returns the number of pieces that wait.
@@ -128,7 +142,7 @@ func (l *Lane[T]) work() {
 	l.mu.Lock()
 	for len(l.queue) > 0 {
 		batch := l.queue
-		l.queue = nil
+		l.queue, l.load = nil, 0
 		l.wake(&l.space)
 		l.mu.Unlock()
 

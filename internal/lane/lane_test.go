@@ -22,7 +22,7 @@ func TestWorkRunsInOrder(t *testing.T) {
 	var want []int
 	for i := range 1000 {
 		want = append(want, i)
-		if err := l.Put(t.Context(), i); err != nil {
+		if err := l.Put(t.Context(), i, 1); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -50,7 +50,7 @@ func TestPiecesOfManyGoroutinesAllRunOneAtATime(t *testing.T) {
 	for range 8 {
 		wg.Go(func() {
 			for range 500 {
-				if err := l.Put(t.Context(), 1); err != nil {
+				if err := l.Put(t.Context(), 1, 1); err != nil {
 					t.Error(err)
 				}
 			}
@@ -69,19 +69,40 @@ func TestFullLaneMakesPutWaitUntilItsContextIsDone(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		release := make(chan struct{})
 		l := lane.New(1, func([]int) { <-release })
-		must(t, l.Put(t.Context(), 1))
+		must(t, l.Put(t.Context(), 1, 1))
 		synctest.Wait() // the first piece runs now, so the second one waits
-		must(t, l.Put(t.Context(), 2))
-		if l.TryPut(3) {
+		must(t, l.Put(t.Context(), 2, 1))
+		if l.TryPut(3, 1) {
 			t.Error("TryPut found a place in a full lane")
 		}
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
-		if err := l.Put(ctx, 3); !errors.Is(err, context.DeadlineExceeded) {
+		if err := l.Put(ctx, 3, 1); !errors.Is(err, context.DeadlineExceeded) {
 			t.Errorf("Put returned %v", err)
 		}
 		close(release)
-		must(t, l.Put(t.Context(), 4))
+		must(t, l.Put(t.Context(), 4, 1))
+		must(t, l.Close(t.Context()))
+	})
+}
+
+func TestCostBoundsWhatWaits(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		release := make(chan struct{})
+		l := lane.New(10, func([]int) { <-release })
+		must(t, l.Put(t.Context(), 1, 1))
+		synctest.Wait()
+		if !l.TryPut(2, 100) {
+			t.Error("an empty queue refused a piece that costs more than its size")
+		}
+		if l.TryPut(3, 1) {
+			t.Error("a full lane took a piece")
+		}
+		l.Force(4)
+		if n := l.Len(); n != 2 {
+			t.Errorf("%d pieces wait, want 2", n)
+		}
+		close(release)
 		must(t, l.Close(t.Context()))
 	})
 }
@@ -89,10 +110,10 @@ func TestFullLaneMakesPutWaitUntilItsContextIsDone(t *testing.T) {
 func TestClosedLaneRefusesWork(t *testing.T) {
 	l := lane.New(1, func([]int) {})
 	must(t, l.Close(t.Context()))
-	if err := l.Put(t.Context(), 1); !errors.Is(err, lane.ErrClosed) {
+	if err := l.Put(t.Context(), 1, 1); !errors.Is(err, lane.ErrClosed) {
 		t.Errorf("Put returned %v", err)
 	}
-	if l.TryPut(1) {
+	if l.TryPut(1, 1) {
 		t.Error("TryPut queued work in a closed lane")
 	}
 }
@@ -101,7 +122,7 @@ func TestCloseStopsWaitingWhenItsContextIsDone(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		release := make(chan struct{})
 		l := lane.New(1, func([]int) { <-release })
-		must(t, l.Put(t.Context(), 1))
+		must(t, l.Put(t.Context(), 1, 1))
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
 		if err := l.Close(ctx); !errors.Is(err, context.DeadlineExceeded) {
@@ -120,7 +141,7 @@ func TestSteadyWorkDoesNotAllocate(t *testing.T) {
 		}
 	})
 	n := testing.AllocsPerRun(200, func() {
-		_ = l.Put(context.Background(), 1)
+		_ = l.Put(context.Background(), 1, 1)
 		<-done
 	})
 	must(t, l.Close(t.Context()))
@@ -137,7 +158,7 @@ func BenchmarkPut(b *testing.B) {
 		}
 	})
 	for b.Loop() {
-		_ = l.Put(context.Background(), 1)
+		_ = l.Put(context.Background(), 1, 1)
 		<-done
 	}
 	_ = l.Close(context.Background())
