@@ -60,6 +60,13 @@ type Codec interface {
 	// AppendArg returns p with one more string argument at the end; p.Data may be overwritten.
 	AppendArg(p Payload, arg string) Payload
 
+	// Splice is Marshal for arguments that are encoded already: a payload of
+	// an array without a name.
+	Splice(dst []byte, name string, args Payload) Payload
+
+	// Rest returns the arguments of an event without its name. It may
+	// overwrite p.Data, which the result aliases.
+	Rest(p Payload) Payload
 	// Event returns the name of an event. It may alias p.Data.
 	Event(p Payload) (name []byte, err error)
 	// Args yields the number of elements of the array in p.
@@ -88,7 +95,7 @@ type Decoder interface {
 
 // Limits bound what a peer may send. A zero field is its default.
 type Limits struct {
-	MaxAttachments     int // of one packet; default 10
+	MaxAttachments     int // of one packet; default 10, at most 1<<24 - 1
 	MaxAttachmentBytes int // of one packet, together; default 1e6
 	MaxDepth           int // of nested arrays and objects; default 512
 }
