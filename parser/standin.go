@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"reflect"
 )
 
@@ -66,6 +67,18 @@ func (s *standIns) parse(b string) (int, bool) {
 		return 0, false
 	}
 	return s.number(decoded)
+}
+
+// explain corrects an error of encoding/json: what it took for a string may be
+// a stand-in, which it read last.
+func (s *standIns) explain(err error, text []byte) error {
+	const size = standInSize/3*4 + 2
+	mismatch, ok := errors.AsType[*json.UnmarshalTypeError](err)
+	if ok && mismatch.Value == "string" && mismatch.Offset >= size && mismatch.Offset <= int64(len(text)) &&
+		bytes.Contains(text[mismatch.Offset-size:mismatch.Offset], s.text[:]) {
+		mismatch.Value = "binary"
+	}
+	return err
 }
 
 // fill replaces the stand-ins in what v refers to by the attachments. One in

@@ -120,8 +120,9 @@ func unmarshalBinary(elem []byte, attachments [][]byte, target any) error {
 		}
 	}
 	s := newStandIns(attachments)
-	if err := json.Unmarshal(s.replace(elem, found), target); err != nil {
-		return err
+	text := s.replace(elem, found)
+	if err := json.Unmarshal(text, target); err != nil {
+		return s.explain(err, text)
 	}
 	return s.fill(reflect.ValueOf(target))
 }
