@@ -52,29 +52,34 @@ type Codec interface {
 	NewDecoder(l Limits) Decoder
 
 	// Marshal appends the payload of an event, or of an acknowledgement when
-	// name is empty, to dst: an array of the name and the arguments. A []byte
-	// at any depth becomes an attachment, which aliases the argument.
+	// name is empty, to dst: an array of the name and the arguments. Data of
+	// the result is what was appended. A []byte at any depth becomes an
+	// attachment, which aliases the argument; errors are an [ArgumentError]
+	// or wrap ErrAttachments.
 	Marshal(dst []byte, name string, args ...any) (Payload, error)
-	// MarshalValue encodes the one value of a Connect or ConnectError.
+	// MarshalValue encodes the one value of a Connect or ConnectError; nil is none.
 	MarshalValue(dst []byte, v any) (Payload, error)
 	// AppendArg returns p with one more string argument at the end; p.Data may be overwritten.
 	AppendArg(p Payload, arg string) Payload
 
-	// Splice is Marshal for arguments that are encoded already: a payload of
-	// an array without a name.
+	// Splice is Marshal for arguments that are encoded already: args is a
+	// payload as it comes from Rest or from an acknowledgement.
 	Splice(dst []byte, name string, args Payload) Payload
 
 	// Rest returns the arguments of an event without its name. It may
-	// overwrite p.Data, which the result aliases.
+	// overwrite p.Data, which the result aliases, but not the name.
 	Rest(p Payload) Payload
-	// Event returns the name of an event. It may alias p.Data.
+
+	// Event returns the name of an event, or its digits when the name is a
+	// number. It may alias p.Data.
 	Event(p Payload) (name []byte, err error)
 	// Args yields the number of elements of the array in p.
 	Args(p Payload) int
 	// Unmarshal decodes the elements of the array after the first skip into
 	// out, pointers, one for each. Missing elements leave their pointer's
 	// value as it is. Binary values arrive as []byte, also in an any.
-	// A *json.RawMessage receives the encoded element.
+	// A *json.RawMessage receives the encoded element. A nil in out passes
+	// over its element.
 	Unmarshal(p Payload, skip int, out ...any) error
 	// UnmarshalValue decodes the one value of a Connect or ConnectError.
 	UnmarshalValue(p Payload, out any) error
@@ -97,7 +102,7 @@ type Decoder interface {
 type Limits struct {
 	MaxAttachments     int // of one packet; default 10, at most 1<<24 - 1
 	MaxAttachmentBytes int // of one packet, together; default 1e6
-	MaxDepth           int // of nested arrays and objects; default 512
+	MaxDepth           int // of nested arrays and objects, the payload's array is the first; default 512
 }
 
 // The ways in which a peer breaks the protocol. Errors of a [Decoder] wrap one of them.

@@ -1,6 +1,7 @@
 package parser
 
 import (
+	"bytes"
 	"encoding/json"
 	"strconv"
 )
@@ -151,11 +152,4 @@ func unquote(quoted []byte) ([]byte, error) {
 }
 
 // plain reports whether b has no backslash.
-func plain(b []byte) bool {
-	for _, c := range b {
-		if c == '\\' {
-			return false
-		}
-	}
-	return true
-}
+func plain(b []byte) bool { return bytes.IndexByte(b, '\\') < 0 }
