@@ -1,0 +1,152 @@
+package ws
+
+import (
+	"math"
+	"net"
+	"sync/atomic"
+	"syscall"
+	"time"
+)
+
+// A Conn is one WebSocket connection. One goroutine may read and one write at
+// the same time; Close may be called by any, also from within a [Handler].
+type Conn struct {
+	nc       net.Conn
+	raw      syscall.RawConn // nil: read and written through nc only
+	limit    uint64          // bytes of a message
+	state    atomic.Uint32
+	client   bool
+	compress bool
+	early    []byte // what came together with the handshake; nil once served
+}
+
+// Bits of Conn.state.
+const (
+	stateServing = 1 << iota
+	stateClosed
+)
+
+func newConn(nc net.Conn, o *Options, client, compress bool, early []byte) *Conn {
+	c := &Conn{nc: nc, client: client, compress: compress, early: early, limit: math.MaxInt}
+	if o.MaxMessage > 0 {
+		c.limit = uint64(o.MaxMessage)
+	}
+	c.raw = rawConn(nc)
+	return c
+}
+
+// rawConn returns the descriptor of a connection that is known to hide nothing
+// between it and the descriptor.
+func rawConn(nc net.Conn) syscall.RawConn {
+	if !canRaw {
+		return nil
+	}
+	var raw syscall.RawConn
+	var err error
+	switch nc := nc.(type) {
+	case *net.TCPConn:
+		raw, err = nc.SyscallConn()
+	case *net.UnixConn:
+		raw, err = nc.SyscallConn()
+	}
+	if err != nil {
+		return nil
+	}
+	return raw
+}
+
+// CanTryWrite reports whether TryWrite can write at all: a plain TCP or Unix
+// connection, but not TLS or a foreign kind of connection.
+func (c *Conn) CanTryWrite() bool { return c.raw != nil }
+
+// TryWrite writes as much of b, whole frames, as the kernel takes at once, and
+// never waits, whatever the write deadline is. n < len(b) with a nil error:
+// the kernel would block. Where CanTryWrite is false it writes nothing.
+func (c *Conn) TryWrite(b []byte) (n int, err error) {
+	if c.closed() {
+		return 0, c.opError("write", net.ErrClosed)
+	}
+	if c.raw == nil || len(b) == 0 {
+		return 0, nil
+	}
+	n, err = tryWrite(c.raw, b)
+	if err != nil {
+		err = c.opError("write", err)
+	}
+	return n, err
+}
+
+// Write writes all of b, waiting as long as the write deadline allows.
+func (c *Conn) Write(b []byte) error {
+	if len(b) == 0 {
+		return nil
+	}
+	if c.closed() {
+		return c.opError("write", net.ErrClosed)
+	}
+	_, err := c.nc.Write(b)
+	return err
+}
+
+// SetWriteDeadline bounds Write, also one that waits already. The zero time
+// means no bound.
+func (c *Conn) SetWriteDeadline(t time.Time) error { return c.nc.SetWriteDeadline(t) }
+
+// Compress reports whether permessage-deflate was negotiated.
+func (c *Conn) Compress() bool { return c.compress }
+
+// Client reports whether this end dialled, and must mask what it sends.
+func (c *Conn) Client() bool { return c.client }
+
+// NetConn returns the connection below.
+func (c *Conn) NetConn() net.Conn { return c.nc }
+
+// Close closes the connection below, without a close frame. Serve returns soon
+// after, once the handler it may be in has returned, and nothing more is
+// delivered. Only the first call does anything.
+func (c *Conn) Close() error {
+	old := c.state.Or(stateClosed)
+	if old&stateClosed != 0 {
+		return nil
+	}
+	if c.raw == nil || old&stateServing == 0 {
+		return c.nc.Close()
+	}
+	// A net.Conn waits in Close until its readers have left, and a handler is
+	// called from within a read: it would wait for itself. So wake whoever
+	// waits and let Serve close when it leaves. The peer learns it now.
+	_ = c.nc.SetDeadline(time.Unix(1, 0))
+	if half, ok := c.nc.(interface{ CloseWrite() error }); ok {
+		_ = half.CloseWrite()
+	}
+	return nil
+}
+
+func (c *Conn) closed() bool { return c.state.Load()&stateClosed != 0 }
+
+// begin marks the connection as being served, unless it is or was closed.
+func (c *Conn) begin() bool {
+	for {
+		old := c.state.Load()
+		if old != 0 {
+			return false
+		}
+		if c.state.CompareAndSwap(old, stateServing) {
+			return true
+		}
+	}
+}
+
+// end undoes begin, and closes if Close left it to Serve.
+func (c *Conn) end() {
+	if c.state.And(^uint32(stateServing))&stateClosed != 0 && c.raw != nil {
+		_ = c.nc.Close()
+	}
+}
+
+func (c *Conn) opError(op string, err error) error {
+	return &net.OpError{
+		Op: op, Net: c.nc.RemoteAddr().Network(),
+		Source: c.nc.LocalAddr(), Addr: c.nc.RemoteAddr(), Err: err,
+	}
+}
