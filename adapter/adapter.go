@@ -19,7 +19,8 @@ import (
 // same socket if and only if they are equal.
 type Member interface {
 	// ID is the socket's public ID, which is also the name of a room that
-	// the socket is in from the start.
+	// the socket is in from the start. It never changes. Adapters call it
+	// with their locks held.
 	ID() string
 }
 
@@ -43,7 +44,8 @@ type Flags struct {
 // goroutines at once. No method calls back into user code but
 // [Adapter.ServerEmit].
 type Adapter interface {
-	// Add makes m known, in the room of its own ID and in rooms.
+	// Add makes m known, in the room of its own ID and in rooms. When
+	// another member has the same ID it returns [ErrTaken].
 	Add(ctx context.Context, m Member, rooms ...string) error
 	// Join adds rooms to m. It does nothing when m is not known (any more).
 	Join(ctx context.Context, m Member, rooms ...string) error
@@ -88,19 +90,23 @@ type Factory func(namespace string, local Local) (Adapter, error)
 // Local is what an adapter may ask of the namespace on its own node. It never
 // calls the adapter back before it returns, and never blocks on a connection.
 type Local interface {
-	// Deliver sends p to members. It ranges over members once.
+	// Deliver sends p to members. It ranges over members once, before it
+	// returns, and is done with a member before it takes the next one: the
+	// promise of [Adapter.Leave] is kept by a lock that the adapter holds
+	// meanwhile. It may stop early.
 	Deliver(members iter.Seq[Member], p *parser.Packet, f Flags)
 	// Call sends p to members, each with an acknowledgement ID of its own. It
 	// ranges over members before it returns their number; their
-	// acknowledgements then reach reply, from any goroutine, each at most
-	// once. When ctx is done the rest is forgotten.
+	// acknowledgements reach reply, from any goroutine, each at most once,
+	// the first maybe before Call returns. reply never blocks. When ctx is
+	// done the rest is forgotten. Members are used as by Deliver.
 	Call(ctx context.Context, members iter.Seq[Member], p *parser.Packet, f Flags, reply func(Reply)) (n int)
 	// Describe says what other nodes may know of m. Rooms and Node are left to the adapter.
 	Describe(m Member) Socket
 	// Disconnect disconnects m. It returns before that is done.
 	Disconnect(m Member, closeConn bool)
 	// RoomEvent tells what became of a room. It is called after the change,
-	// in order for one room.
+	// in order for one room; see [RoomWatcher] for sparing it.
 	RoomEvent(e RoomEvent)
 	// ServerEvent hands over an event from another node; the answer is nil
 	// when none was asked for.
@@ -146,6 +152,8 @@ var (
 	// ErrTimeout ends a broadcast whose acknowledgements did not all come in
 	// time. Its text is Socket.IO's own.
 	ErrTimeout = errors.New("operation has timed out")
+	// ErrTaken is returned by Add when another member has the same ID.
+	ErrTaken = errors.New("adapter: another member has this ID")
 	// ErrAlone says that there is no other node.
 	ErrAlone = errors.New("adapter: this adapter does not support emitting to other nodes")
 )
