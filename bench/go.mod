@@ -1,0 +1,3 @@
+module github.com/roomwire/roomwire/bench
+
+go 1.26.0

@@ -1,0 +1,221 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/roomwire/roomwire/bench/load"
+	"github.com/roomwire/roomwire/bench/report"
+)
+
+// bencher is one session under way.
+type bencher struct {
+	o       options
+	place   placement
+	peers   []peer
+	plans   []plan
+	session report.Session
+	runs    []report.Run
+	raw     *os.File
+	show    *display
+}
+
+func measure(ctx context.Context, root string, o options) error {
+	b := &bencher{o: o, place: anywhere, show: newDisplay(os.Stderr)}
+	if err := b.choose(); err != nil {
+		return err
+	}
+	b.session = newSession(o)
+	if err := b.prepare(ctx, root); err != nil {
+		return err
+	}
+	if err := b.arrange(); err != nil {
+		return err
+	}
+	if b.o.out == "" {
+		name := b.session.Started.UTC().Format("20060102-150405")
+		if o.quick {
+			name = "quick-" + name
+		}
+		b.o.out = filepath.Join(root, "bench", "results", name)
+	}
+	if err := os.MkdirAll(filepath.Dir(b.o.out), 0o755); err != nil {
+		return err
+	}
+	raw, err := os.Create(b.o.out + ".jsonl")
+	if err != nil {
+		return err
+	}
+	defer raw.Close()
+	b.raw = raw
+	if err := b.line(b.session); err != nil {
+		return err
+	}
+	err = b.rounds(ctx)
+	b.show.done()
+	if len(b.runs) == 0 {
+		return err
+	}
+	return errors.Join(err, present(b.o.out, b.session, b.runs), b.failures())
+}
+
+// choose takes the rows and servers of the command line.
+func (b *bencher) choose() error {
+	for _, p := range plans {
+		if b.o.rows == "" && b.o.quick && !p.quick || !chosen(b.o.rows, p.row, strings.HasPrefix) {
+			continue
+		}
+		b.plans = append(b.plans, p)
+	}
+	equal := func(a, b string) bool { return a == b }
+	for _, p := range peers() {
+		if chosen(b.o.servers, p.name(), equal) {
+			b.peers = append(b.peers, p)
+		}
+	}
+	if len(b.plans) == 0 || len(b.peers) == 0 {
+		return errors.New("no row or no server is left")
+	}
+	return nil
+}
+
+func chosen(list, name string, match func(name, item string) bool) bool {
+	return list == "" || slices.ContainsFunc(strings.Split(list, ","), func(item string) bool {
+		return match(name, strings.TrimSpace(item))
+	})
+}
+
+// prepare builds the servers; what cannot be built is left out, said loudly.
+func (b *bencher) prepare(ctx context.Context, root string) error {
+	var ready []peer
+	for _, p := range b.peers {
+		b.show.say("preparing " + p.name())
+		version, err := p.prepare(ctx, root)
+		if err != nil {
+			b.show.warn(fmt.Sprintf("%s is left out: %v", p.name(), err))
+			continue
+		}
+		b.session.Versions[p.name()] = version
+		ready = append(ready, p)
+	}
+	if b.peers = ready; len(ready) == 0 {
+		return errors.New("no server could be prepared")
+	}
+	return nil
+}
+
+// arrange sets what the whole process needs: descriptors and the cores.
+func (b *bencher) arrange() error {
+	files, err := raiseFiles()
+	if err != nil {
+		return err
+	}
+	b.plans = slices.DeleteFunc(b.plans, func(p plan) bool {
+		need := uint64(p.load.Clients) + 500
+		if need > files {
+			b.show.warn(fmt.Sprintf("%s is left out: %d descriptors are allowed, it needs %d (ulimit -Hn)", p.row, files, need))
+		}
+		return need > files
+	})
+	if !b.o.unpinned {
+		b.place, err = pin()
+	}
+	return err
+}
+
+// rounds runs every row on every server in turn, and all of it once per round.
+func (b *bencher) rounds(ctx context.Context) error {
+	total := 0
+	for _, p := range b.plans {
+		for _, peer := range b.peers {
+			if peer.speaks(p.load) {
+				total += b.o.rounds
+			}
+		}
+	}
+	b.show.begin(total)
+	for round := 1; round <= b.o.rounds; round++ {
+		for i := range b.plans {
+			for _, peer := range b.peers {
+				if !peer.speaks(b.plans[i].load) {
+					continue
+				}
+				run := b.once(ctx, round, &b.plans[i], peer)
+				if ctx.Err() != nil {
+					return ctx.Err()
+				}
+				b.runs = append(b.runs, run)
+				if err := b.line(run); err != nil {
+					return err
+				}
+			}
+		}
+	}
+	return nil
+}
+
+// once measures one row on one fresh server.
+func (b *bencher) once(ctx context.Context, round int, p *plan, peer peer) report.Run {
+	run := report.Run{Round: round, Row: p.row, Server: peer.name(), At: time.Now().UTC()}
+	b.show.next(round, b.o.rounds, titleOf(p.row), peer.name())
+	runtime.GC()
+	srv, err := start(ctx, peer, b.place)
+	if err != nil {
+		run.Error = err.Error()
+		b.show.warn(fmt.Sprintf("%s, %s: %v", p.row, peer.name(), err))
+		return run
+	}
+	defer srv.stop()
+	c := p.config(b.o.quick)
+	c.URL, c.PID, c.Protocol = srv.url, srv.pid, peer.protocol()
+	c.Progress = b.show.progress
+	if peer.collects() {
+		c.CollectGarbage = srv.collect
+	}
+	res, err := load.Run(ctx, c)
+	if res != nil {
+		run.Summary = res.Summary()
+	}
+	if err == nil {
+		var known bool
+		if run.Value, known = p.value(res); !known {
+			err = errors.New("the server's CPU or memory could not be read")
+		}
+	}
+	if err != nil && ctx.Err() == nil {
+		run.Error = err.Error()
+		b.show.warn(fmt.Sprintf("%s, %s: %v", p.row, peer.name(), err))
+	}
+	return run
+}
+
+// failures is an error when any run failed or lost a connection.
+func (b *bencher) failures() error {
+	n := 0
+	for _, r := range b.runs {
+		if r.Error != "" || r.Summary.Lost > 0 {
+			n++
+		}
+	}
+	if n > 0 {
+		return fmt.Errorf("%d of %d runs failed", n, len(b.runs))
+	}
+	return nil
+}
+
+func (b *bencher) line(v any) error {
+	text, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	_, err = b.raw.Write(append(text, '\n'))
+	return err
+}

@@ -1,0 +1,139 @@
+//go:build linux
+
+package main
+
+import (
+	"net"
+	"os"
+	"syscall"
+	"unsafe"
+)
+
+// server is the epoll loop with its connections by descriptor.
+type server struct {
+	ep, lis int
+	conns   []*conn
+	all     []*conn // those whose WebSocket is open
+	rooms   map[string][]*conn
+	frames  frames
+	events  [256]syscall.EpollEvent
+	buf     [64 << 10]byte
+	out     []byte
+}
+
+// conn is one connection. A request or frame that comes in two reads is not
+// understood: the load writes small messages whole, and the loopback keeps them.
+type conn struct {
+	fd    int
+	open  bool
+	rooms []string
+}
+
+func listen(addr string, payload int) (*server, error) {
+	tcp, err := net.ResolveTCPAddr("tcp4", addr)
+	if err != nil {
+		return nil, err
+	}
+	fd, err := syscall.Socket(syscall.AF_INET, syscall.SOCK_STREAM|syscall.SOCK_NONBLOCK|syscall.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return nil, os.NewSyscallError("socket", err)
+	}
+	_ = syscall.SetsockoptInt(fd, syscall.SOL_SOCKET, syscall.SO_REUSEADDR, 1)
+	if err := syscall.Bind(fd, &syscall.SockaddrInet4{Port: tcp.Port, Addr: [4]byte(tcp.IP.To4())}); err != nil {
+		return nil, os.NewSyscallError("bind", err)
+	}
+	if err := syscall.Listen(fd, 4096); err != nil {
+		return nil, os.NewSyscallError("listen", err)
+	}
+	ep, err := syscall.EpollCreate1(syscall.EPOLL_CLOEXEC)
+	if err != nil {
+		return nil, os.NewSyscallError("epoll_create1", err)
+	}
+	s := &server{ep: ep, lis: fd, rooms: map[string][]*conn{}, frames: buildFrames(payload)}
+	s.out = make([]byte, 0, 64<<10)
+	return s, s.watch(fd)
+}
+
+func (s *server) watch(fd int) error {
+	ev := syscall.EpollEvent{Events: syscall.EPOLLIN, Fd: int32(fd)}
+	return os.NewSyscallError("epoll_ctl", syscall.EpollCtl(s.ep, syscall.EPOLL_CTL_ADD, fd, &ev))
+}
+
+func (s *server) serve() error {
+	for {
+		n, _, errno := syscall.RawSyscall6(syscall.SYS_EPOLL_PWAIT, uintptr(s.ep),
+			uintptr(unsafe.Pointer(&s.events)), uintptr(len(s.events)), ^uintptr(0), 0, 0)
+		if errno == syscall.EINTR {
+			continue
+		}
+		if errno != 0 {
+			return os.NewSyscallError("epoll_pwait", errno)
+		}
+		for i := range int(n) {
+			if fd := int(s.events[i].Fd); fd == s.lis {
+				s.accept()
+			} else if c := s.conns[fd]; c != nil {
+				s.read(c)
+			}
+		}
+	}
+}
+
+func (s *server) accept() {
+	for {
+		fd, _, errno := syscall.RawSyscall6(syscall.SYS_ACCEPT4, uintptr(s.lis), 0, 0,
+			syscall.SOCK_NONBLOCK|syscall.SOCK_CLOEXEC, 0, 0)
+		if errno != 0 {
+			return
+		}
+		_ = syscall.SetsockoptInt(int(fd), syscall.IPPROTO_TCP, syscall.TCP_NODELAY, 1)
+		for len(s.conns) <= int(fd) {
+			s.conns = append(s.conns, nil)
+		}
+		s.conns[fd] = &conn{fd: int(fd)}
+		if s.watch(int(fd)) != nil {
+			_ = syscall.Close(int(fd))
+			s.conns[fd] = nil
+		}
+	}
+}
+
+func (s *server) read(c *conn) {
+	n, _, errno := syscall.RawSyscall(syscall.SYS_READ, uintptr(c.fd), uintptr(unsafe.Pointer(&s.buf)), uintptr(len(s.buf)))
+	switch {
+	case errno == syscall.EAGAIN || errno == syscall.EINTR:
+	case errno != 0 || n == 0:
+		s.drop(c)
+	case !c.open:
+		c.open = true
+		s.all = append(s.all, c)
+		s.write(c, s.frames.open)
+	default:
+		s.messages(c, s.buf[:n])
+	}
+}
+
+func (s *server) drop(c *conn) {
+	_ = syscall.Close(c.fd)
+	s.conns[c.fd] = nil
+	s.all = without(s.all, c)
+	for _, r := range c.rooms {
+		s.rooms[r] = without(s.rooms[r], c)
+	}
+}
+
+func without(list []*conn, c *conn) []*conn {
+	for i, have := range list {
+		if have == c {
+			list[i] = list[len(list)-1]
+			return list[:len(list)-1]
+		}
+	}
+	return list
+}
+
+// write is one system call; what the kernel does not take is lost, which the
+// load notices because it waits for every delivery.
+func (s *server) write(c *conn, b []byte) {
+	_, _, _ = syscall.RawSyscall(syscall.SYS_WRITE, uintptr(c.fd), uintptr(unsafe.Pointer(&b[0])), uintptr(len(b)))
+}

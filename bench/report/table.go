@@ -1,0 +1,182 @@
+package report
+
+import (
+	"fmt"
+	"strings"
+	"unicode/utf8"
+)
+
+// Paint colours a cell by its mark; the identity for no colour.
+type Paint func(m Mark, cell string) string
+
+// Plain paints nothing.
+func Plain(_ Mark, cell string) string { return cell }
+
+// Colour paints with ANSI escapes.
+func Colour(m Mark, cell string) string {
+	code := map[Mark]string{Goal: "32", Must: "33", Missed: "31", Failing: "31", NotRun: "2", NoMark: "2"}[m]
+	return "\x1b[" + code + "m" + cell + "\x1b[0m"
+}
+
+type cell struct {
+	text string
+	mark Mark // "" is not painted
+}
+
+// Terminal writes the outcomes as an aligned table.
+func Terminal(out []Outcome, paint Paint) string {
+	head := []cell{{text: "median, CPU per operation"}}
+	for _, s := range Servers {
+		head = append(head, cell{text: s})
+	}
+	head = append(head, cell{text: "× raw"}, cell{text: "× node"}, cell{text: "× centrifuge"}, cell{text: "p50"}, cell{text: "p99"}, cell{text: "mark"})
+	rows := [][]cell{head}
+	for _, o := range out {
+		row := []cell{{text: o.Title}}
+		for _, s := range Servers {
+			row = append(row, cell{text: figure(&o, s)})
+		}
+		for _, s := range []string{Raw, Node, Centrifuge} {
+			row = append(row, cell{ratio(o.Ours[s]), o.MarkAgainst(s)})
+		}
+		m := o.Mark()
+		row = append(row, cell{text: latency(o.P50[Ours])}, cell{text: latency(o.P99[Ours])}, cell{string(m), m})
+		rows = append(rows, row)
+	}
+	return align(rows, paint)
+}
+
+func align(rows [][]cell, paint Paint) string {
+	var widths []int
+	for _, row := range rows {
+		for i, c := range row {
+			if i == len(widths) {
+				widths = append(widths, 0)
+			}
+			widths[i] = max(widths[i], utf8.RuneCountInString(c.text))
+		}
+	}
+	var b strings.Builder
+	for _, row := range rows {
+		for i, c := range row {
+			pad := strings.Repeat(" ", widths[i]-utf8.RuneCountInString(c.text))
+			text := c.text
+			if c.mark != "" {
+				text = paint(c.mark, text)
+			}
+			switch {
+			case i == 0:
+				b.WriteString(text + pad)
+			case i == len(row)-1:
+				b.WriteString("  " + text)
+			default:
+				b.WriteString("  " + pad + text)
+			}
+		}
+		b.WriteByte('\n')
+	}
+	return b.String()
+}
+
+// Markdown writes two tables, what everything costs and how we stand, with the
+// conditions and the command that repeats it.
+func Markdown(s Session, out []Outcome, runs []Run) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s, %d cores, Linux %s, %s, %s, median of %d alternating rounds (min–max), %s. `%s`\n\n",
+		s.CPU, s.Cores, s.Kernel, s.Go, placement(s.Pinned), s.Rounds, s.Started.UTC().Format("2006-01-02"), s.Command)
+	b.WriteString("| server CPU per operation |")
+	for _, name := range Servers {
+		fmt.Fprintf(&b, " %s |", strings.TrimSpace(name+" "+s.Versions[name]))
+	}
+	b.WriteString("\n|---|" + strings.Repeat("---|", len(Servers)) + "\n")
+	for _, o := range out {
+		fmt.Fprintf(&b, "| %s |", o.Title)
+		for _, name := range Servers {
+			fmt.Fprintf(&b, " %s |", full(&o, name))
+		}
+		b.WriteByte('\n')
+	}
+	b.WriteString("\n| roomwire divided by | raw | node | centrifuge | p50 | p99 | mark |\n|---|---|---|---|---|---|---|\n")
+	for _, o := range out {
+		fmt.Fprintf(&b, "| %s |", o.Title)
+		for _, name := range []string{Raw, Node, Centrifuge} {
+			fmt.Fprintf(&b, " %s |", against(&o, name))
+		}
+		fmt.Fprintf(&b, " %s | %s | %s |\n", latency(o.P50[Ours]), latency(o.P99[Ours]), o.Mark())
+	}
+	if flat, mark := Flatness(runs); flat.N > 0 {
+		fmt.Fprintf(&b, "\nCost per delivery at 19,000 clients against 1,000, divided by the same of raw: %.2f (%s, at most %.2f).\n",
+			flat.Median, mark, flatLimit.Must)
+	}
+	return b.String()
+}
+
+func placement(pinned bool) string {
+	if pinned {
+		return "server on one core and load on another"
+	}
+	return "unpinned"
+}
+
+func figure(o *Outcome, server string) string {
+	f := o.Figures[server]
+	switch {
+	case f.N == 0 && o.Errors[server] > 0:
+		return "failed"
+	case f.N == 0:
+		return "–"
+	}
+	return number(f.Median) + " " + o.Unit
+}
+
+func full(o *Outcome, server string) string {
+	text := figure(o, server)
+	f := o.Figures[server]
+	if f.N == 0 {
+		return text
+	}
+	text += fmt.Sprintf(" (%s–%s)", number(f.Min), number(f.Max))
+	if r := o.TimesOf[server]; r.N > 0 && server != Raw && o.Unit == "µs" {
+		text += fmt.Sprintf(", %s × raw", number(r.Median))
+	}
+	if n := o.Errors[server]; n > 0 {
+		text += fmt.Sprintf(", %d failed", n)
+	}
+	return text
+}
+
+func against(o *Outcome, server string) string {
+	text := ratio(o.Ours[server])
+	t := o.Ratio[server]
+	if t == none || o.Ours[server].N == 0 {
+		return text
+	}
+	return fmt.Sprintf("%s %s (%s / %s)", text, o.MarkAgainst(server), number(t.Must), number(t.Goal))
+}
+
+func ratio(s Spread) string {
+	if s.N == 0 {
+		return "–"
+	}
+	return fmt.Sprintf("%.2f", s.Median)
+}
+
+func latency(s Spread) string {
+	if s.N == 0 || s.Median == 0 {
+		return "–"
+	}
+	return number(s.Median) + " ms"
+}
+
+// number writes three significant digits.
+func number(v float64) string {
+	switch {
+	case v >= 100:
+		return fmt.Sprintf("%.0f", v)
+	case v >= 10:
+		return fmt.Sprintf("%.1f", v)
+	case v >= 1:
+		return fmt.Sprintf("%.2f", v)
+	}
+	return fmt.Sprintf("%.3g", v)
+}

@@ -1,0 +1,138 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+)
+
+// server is one started process of a peer.
+type server struct {
+	url, gcURL string
+	pid        int
+	cmd        *exec.Cmd
+	exited     chan struct{}
+	mu         sync.Mutex
+	said       bytes.Buffer // its first output, for an error message
+}
+
+const maxSaid = 8 << 10
+
+// start runs a fresh process and waits until it says its URL.
+func start(ctx context.Context, p peer, place placement) (*server, error) {
+	addr, err := freeAddress()
+	if err != nil {
+		return nil, err
+	}
+	debug, err := freeAddress()
+	if err != nil {
+		return nil, err
+	}
+	cmd := p.command(addr, debug)
+	s := &server{cmd: cmd, url: "http://" + addr, exited: make(chan struct{})}
+	if p.collects() {
+		s.gcURL = "http://" + debug + "/__gc"
+	}
+	r, w, err := os.Pipe()
+	if err != nil {
+		return nil, err
+	}
+	cmd.Stdout, cmd.Stderr = w, w
+	err = place.startOnServerCore(cmd)
+	_ = w.Close()
+	if err != nil {
+		_ = r.Close()
+		return nil, err
+	}
+	s.pid = cmd.Process.Pid
+	ready := make(chan struct{})
+	go s.listen(r, ready)
+	select {
+	case <-ready:
+		return s, nil
+	case <-s.exited:
+		err = fmt.Errorf("%s ended before it was ready: %s", p.name(), s.output())
+	case <-time.After(20 * time.Second):
+		err = fmt.Errorf("%s was not ready in 20 s: %s", p.name(), s.output())
+	case <-ctx.Done():
+		err = ctx.Err()
+	}
+	s.stop()
+	return nil, err
+}
+
+// listen reads the process's output until it ends, then reaps it.
+func (s *server) listen(r io.ReadCloser, ready chan struct{}) {
+	lines := bufio.NewReader(r)
+	said := false
+	for {
+		line, err := lines.ReadString('\n')
+		s.mu.Lock()
+		if s.said.Len() < maxSaid {
+			s.said.WriteString(line)
+		}
+		s.mu.Unlock()
+		if !said && strings.Contains(line, "http://") {
+			said = true
+			close(ready)
+		}
+		if err != nil {
+			break
+		}
+	}
+	_ = r.Close()
+	_ = s.cmd.Wait()
+	close(s.exited)
+}
+
+func (s *server) output() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return strings.TrimSpace(s.said.String())
+}
+
+// collect has the process give unused memory back.
+func (s *server) collect() error {
+	res, err := http.Get(s.gcURL)
+	if err != nil {
+		return err
+	}
+	defer res.Body.Close()
+	_, err = io.Copy(io.Discard, io.LimitReader(res.Body, 1<<20))
+	if err == nil && res.StatusCode != http.StatusOK {
+		err = fmt.Errorf("%s answered %s", s.gcURL, res.Status)
+	}
+	return err
+}
+
+// stop ends this process, by force after three seconds.
+func (s *server) stop() {
+	_ = s.cmd.Process.Signal(syscall.SIGTERM)
+	select {
+	case <-s.exited:
+		return
+	case <-time.After(3 * time.Second):
+	}
+	_ = s.cmd.Process.Kill()
+	<-s.exited
+}
+
+// freeAddress is one that nobody listens on at the moment.
+func freeAddress() (string, error) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return "", err
+	}
+	defer l.Close()
+	return l.Addr().String(), nil
+}
