@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -28,7 +29,8 @@ type fakeServer struct {
 	l       *pipes
 	conns   chan *fakeConn
 	packets chan string
-	refuse  func() bool // whether to drop a request
+	asked   func()      // called with each request; may be nil
+	down    atomic.Bool // refuses requests
 }
 
 // A fakeConn is one connection to a fakeServer.
@@ -76,7 +78,10 @@ func newFake(t *testing.T, script func(c *fakeConn, packet string)) *fakeServer 
 }
 
 func (s *fakeServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	if s.refuse != nil && s.refuse() {
+	if s.asked != nil {
+		s.asked()
+	}
+	if s.down.Load() {
 		http.Error(w, "out of order", http.StatusServiceUnavailable)
 		return
 	}

@@ -97,7 +97,7 @@ func TestOldServerIsToldApart(t *testing.T) {
 func TestConnectGivesUpWithItsContext(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newFake(t, accepting(nil))
-		s.refuse = func() bool { return true }
+		s.down.Store(true)
 		c := s.client(nil)
 		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 		defer cancel()
@@ -108,7 +108,7 @@ func TestConnectGivesUpWithItsContext(t *testing.T) {
 		if c.Of("/").Active() {
 			t.Error("still active")
 		}
-		s.refuse = func() bool { return false }
+		s.down.Store(false)
 		if err := c.Of("/").Connect(t.Context()); err != nil {
 			t.Fatal(err)
 		}

@@ -256,7 +256,7 @@ func (c *ClientConn) alive() {
 // a machine that slept wakes up with timers that know nothing of it.
 func (c *ClientConn) expired() bool {
 	d := c.deadline.Load()
-	return d != 0 && time.Now().UnixNano() > d
+	return d != 0 && time.Now().UnixNano() >= d
 }
 
 // spawnLocked runs fn on a goroutine of the connection.
