@@ -34,7 +34,7 @@ func main() {
 		fmt.Fprintln(os.Stderr, "raw:", err)
 		os.Exit(1)
 	}
-	fmt.Printf("raw ready on http://%s pid %d\n", *addr, os.Getpid())
+	fmt.Printf("raw ready on http://%s pid %d\n", s.addr(), os.Getpid())
 	if err := s.serve(); err != nil {
 		fmt.Fprintln(os.Stderr, "raw:", err)
 		os.Exit(1)

@@ -54,6 +54,15 @@ func listen(addr string, payload int) (*server, error) {
 	return s, s.watch(fd)
 }
 
+// addr is where it listens.
+func (s *server) addr() string {
+	sa, err := syscall.Getsockname(s.lis)
+	if v4, ok := sa.(*syscall.SockaddrInet4); ok && err == nil {
+		return (&net.TCPAddr{IP: v4.Addr[:], Port: v4.Port}).String()
+	}
+	return "?"
+}
+
 func (s *server) watch(fd int) error {
 	ev := syscall.EpollEvent{Events: syscall.EPOLLIN, Fd: int32(fd)}
 	return os.NewSyscallError("epoll_ctl", syscall.EpollCtl(s.ep, syscall.EPOLL_CTL_ADD, fd, &ev))
