@@ -345,12 +345,12 @@ func (s *Socket) joined(l *link, id, pid string) error {
 	for i := range early {
 		s.rememberLocked(early[i].id, early[i].payload)
 	}
+	s.notifyConnect()
+	s.flushLocked(l)
 	for _, w := range s.waiters {
 		w.ch <- nil
 	}
 	s.waiters = nil
-	s.notifyConnect()
-	s.flushLocked(l)
 	s.mu.Unlock()
 
 	for _, w := range early {

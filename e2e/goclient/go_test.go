@@ -1,0 +1,4 @@
+package goclient_test
+
+// goTargets are servers of this process.
+var goTargets []target
