@@ -23,6 +23,7 @@ type Conn struct {
 // Bits of Conn.state.
 const (
 	stateServing = 1 << iota
+	stateServed // Serve has returned
 	stateClosed
 )
 
@@ -124,21 +125,12 @@ func (c *Conn) Close() error {
 
 func (c *Conn) closed() bool { return c.state.Load()&stateClosed != 0 }
 
-// begin marks the connection as being served, unless it is or was closed.
-func (c *Conn) begin() bool {
-	for {
-		old := c.state.Load()
-		if old != 0 {
-			return false
-		}
-		if c.state.CompareAndSwap(old, stateServing) {
-			return true
-		}
-	}
-}
+// begin marks the connection as being served, unless it is or was, or is closed.
+func (c *Conn) begin() bool { return c.state.CompareAndSwap(0, stateServing) }
 
-// end undoes begin, and closes if Close left it to Serve.
+// end follows begin, and closes if Close left it to Serve.
 func (c *Conn) end() {
+	c.state.Or(stateServed)
 	if c.state.And(^uint32(stateServing))&stateClosed != 0 && c.raw != nil {
 		_ = c.nc.Close()
 	}
