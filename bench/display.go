@@ -39,11 +39,24 @@ func (d *display) draw(p load.Progress) {
 	if !d.live {
 		return
 	}
-	share := (float64(d.runs-1) + p.Fraction/2) / float64(max(1, d.total))
+	share := (float64(d.runs-1) + phaseShare(p)) / float64(max(1, d.total))
 	const width = 24
 	full := min(width, int(share*width))
 	bar := d.paint("32", strings.Repeat("━", full)) + d.paint("2", strings.Repeat("─", width-full))
 	d.redraw(fmt.Sprintf("%s %d/%d  %s  %s%s", bar, d.runs, d.total, d.what, d.paint("2", p.Phase), d.left()))
+}
+
+// phaseShare is how much of a run is over, guessed from its phase.
+func phaseShare(p load.Progress) float64 {
+	switch p.Phase {
+	case "connect":
+		return 0.375 * p.Fraction
+	case "warm-up":
+		return 0.375 + 0.25*p.Fraction
+	case "measure":
+		return 0.625 + 0.375*p.Fraction
+	}
+	return 0
 }
 
 // left guesses the time to the end from the runs so far.
@@ -73,7 +86,9 @@ func (d *display) done() {
 	}
 }
 
-func (d *display) redraw(text string) { fmt.Fprint(d.out, "\r\x1b[K"+text) }
+// redraw writes with automatic wrapping off, so that a narrow terminal cuts the
+// line instead of breaking it.
+func (d *display) redraw(text string) { fmt.Fprint(d.out, "\r\x1b[K\x1b[?7l"+text+"\x1b[?7h") }
 
 func (d *display) paint(code, text string) string {
 	if !d.colour {

@@ -29,11 +29,11 @@ var plans = []plan{
 	{"echo-1k", true, load.Config{Scenario: load.Echo, Clients: 1_000}},
 	{"echo-backlog", true, load.Config{Scenario: load.Echo, Clients: 100, Outstanding: 16}},
 	{"connect", true, load.Config{Scenario: load.Connect, Clients: 2_000, WarmupOps: 500, Inflight: 32}},
-	{"upgrade", false, load.Config{Scenario: load.Connect, Transport: load.Upgrade, Clients: 1_000, WarmupOps: 200, Inflight: 16}},
+	{"upgrade", true, load.Config{Scenario: load.Connect, Transport: load.Upgrade, Clients: 1_000, WarmupOps: 200, Inflight: 16}},
 	{"rooms", true, load.Config{Scenario: load.Rooms, Clients: 10_000, Rooms: 1_000, Outstanding: 8}},
-	{"rooms-except", false, load.Config{Scenario: load.RoomsExcept, Clients: 10_000, Rooms: 1_000, Outstanding: 8}},
+	{"rooms-except", true, load.Config{Scenario: load.RoomsExcept, Clients: 10_000, Rooms: 1_000, Outstanding: 8}},
 	{"polling-echo", false, load.Config{Scenario: load.Echo, Transport: load.Polling, Clients: 100}},
-	{"idle", false, load.Config{Scenario: load.Idle, Clients: 10_000, Duration: time.Second}},
+	{"idle", true, load.Config{Scenario: load.Idle, Clients: 10_000, Duration: time.Second}},
 }
 
 // config is the plan's load against a server, timed for the mode.

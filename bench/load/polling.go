@@ -10,7 +10,9 @@ import (
 // pollTransport is a session over two keep-alive connections: one holds the
 // pending poll, one carries what the client sends. With upgrade it opens a
 // WebSocket as the official client does: probe, wait for the poll to return,
-// upgrade packet, and from then on the WebSocket alone.
+// upgrade packet, and from then on the WebSocket alone. The probe leaves once the
+// namespace is connected and the next poll waits, which is the order that the
+// round trips of any real network give.
 type pollTransport struct {
 	s         *session
 	get, post *httpLink
@@ -19,6 +21,7 @@ type pollTransport struct {
 	sid       string
 	out       []byte // packets waiting for the POST under way
 	upgrade   bool
+	probing   bool
 	paused    bool // no new poll: the probe was answered
 	ws        *wsTransport
 	dirty     bool
@@ -125,6 +128,7 @@ func (t *pollTransport) polled(status int, body []byte) {
 		}
 		t.s.run.dialect.read(t.s, msg)
 	}
+	t.startProbe()
 	t.finishUpgrade()
 }
 
@@ -143,9 +147,18 @@ func (t *pollTransport) begin(body []byte) bool {
 		t.s.upgraded = true
 		return true
 	}
-	t.ws = &wsTransport{s: t.s, request: r.upgradeRequest("&sid=" + t.sid), probe: t.probed}
+	t.ws = &wsTransport{s: t.s, request: r.upgradeRequest("&sid=" + t.sid), probe: t.probed, switchedTo: t.startProbe}
 	t.ws.l = r.loop.dial(t.ws)
 	return true
+}
+
+// startProbe probes as soon as it may: it is called after either condition came true.
+func (t *pollTransport) startProbe() {
+	if t.ws == nil || !t.ws.switched || !t.s.connected || t.probing {
+		return
+	}
+	t.probing = true
+	t.ws.l.write(probeFrame)
 }
 
 func (t *pollTransport) probed(msg []byte) {

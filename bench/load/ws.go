@@ -16,7 +16,8 @@ type wsTransport struct {
 	rest     []byte
 	message  []byte // of a fragmented message
 	// probe, when not nil, takes the messages until the upgrade is done.
-	probe func(msg []byte)
+	probe      func(msg []byte)
+	switchedTo func() // with probe: called at 101
 
 	first *packet // the only one since the last flush
 	more  []byte  // two or more
@@ -114,7 +115,7 @@ func (w *wsTransport) consume(b []byte) (used int, err error) {
 
 func (w *wsTransport) greet() {
 	if w.probe != nil {
-		w.l.write(probeFrame)
+		w.switchedTo()
 		return
 	}
 	w.s.upgraded = true

@@ -3,6 +3,7 @@ package report
 import (
 	"fmt"
 	"html"
+	"slices"
 	"strings"
 )
 
@@ -26,24 +27,36 @@ func SVG(s Session, out []Outcome) string {
 	for _, o := range out {
 		y = plotRow(&b, &o, y)
 	}
-	height := y + 28
+	height := y + 40
 	var doc strings.Builder
 	fmt.Fprintf(&doc, `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 %d %d" width="%d" height="%d" font-family="system-ui, sans-serif" font-size="12">`+"\n",
 		plotWidth, height, plotWidth, height)
 	fmt.Fprintf(&doc, `<rect width="%d" height="%d" fill="#ffffff"/>`+"\n", plotWidth, height)
 	line(&doc, 16, 24, "#0f172a", `font-size="16" font-weight="600"`, "Server CPU per operation (idle: memory), shorter is better")
 	x := 16
-	for _, name := range Servers {
+	for _, name := range measured(out) {
 		fmt.Fprintf(&doc, `<rect x="%d" y="37" width="11" height="11" fill="%s"/>`+"\n", x, colours[name])
 		label := strings.TrimSpace(name + " " + s.Versions[name])
 		line(&doc, x+16, 47, "#334155", "", label)
 		x += 36 + 7*len(label)
 	}
 	doc.WriteString(b.String())
-	line(&doc, 16, height-10, "#64748b", `font-size="11"`, fmt.Sprintf("Medians of %d alternating rounds, %s, every row on its own scale. %s",
-		s.Rounds, placement(s.Pinned), s.Command))
+	line(&doc, 16, height-26, "#64748b", `font-size="11"`, fmt.Sprintf("Medians of %d alternating rounds, %s, every row on its own scale. %s, Linux %s, %s.",
+		s.Rounds, placement(s.Pinned), s.CPU, s.Kernel, s.Go))
+	line(&doc, 16, height-10, "#64748b", `font-size="11"`, s.Command)
 	doc.WriteString("</svg>\n")
 	return doc.String()
+}
+
+// measured is the servers with any figure, in order.
+func measured(out []Outcome) []string {
+	var names []string
+	for _, name := range Servers {
+		if slices.ContainsFunc(out, func(o Outcome) bool { return o.Figures[name].N > 0 }) {
+			names = append(names, name)
+		}
+	}
+	return names
 }
 
 // plotRow draws one outcome at y and returns where the next begins.
