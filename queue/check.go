@@ -1,0 +1,343 @@
+package queue
+
+import (
+	"bytes"
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+)
+
+// A Report is what [Check] found.
+type Report struct {
+	Keys     int64 // all that could be read
+	Records  int64
+	Messages int64
+	Jobs     int64
+	Sessions int64
+	Lost     bool // something that had been acknowledged may be gone
+	Problems []Problem
+	More     int // problems beyond those listed
+	Repaired int // writes that repair made
+}
+
+// A Problem is something in a storage that is not as it should be.
+type Problem struct {
+	Kind string // "unreadable", "damaged", "index", "count", "missing"
+	Key  []byte // where; of the store's own keys
+	Text string
+}
+
+// String describes p.
+func (p Problem) String() string { return fmt.Sprintf("%s at key %x: %s", p.Kind, p.Key, p.Text) }
+
+// maxProblems bounds the problems that a report lists.
+const maxProblems = 1000
+
+func (r *Report) add(kind string, key []byte, format string, args ...any) {
+	if len(r.Problems) == maxProblems {
+		r.More++
+		return
+	}
+	r.Problems = append(r.Problems, Problem{kind, bytes.Clone(key), fmt.Sprintf(format, args...)})
+}
+
+// Check looks at the whole of the store, as the package's [Check] does, while
+// it is in use. What is written at the same time may look like a problem of
+// kind "count", "index" or "missing".
+func (s *Store) Check(ctx context.Context, o CheckOptions) (r *Report, err error) {
+	if o.Repair {
+		return nil, errors.New("queue: a store in use cannot be repaired")
+	}
+	err = s.reading(func(st Storage) error {
+		r, err = Check(ctx, st, o)
+		return err
+	})
+	return r, err
+}
+
+// CheckOptions are the options of [Check].
+type CheckOptions struct {
+	// Repair removes what is damaged, makes indexes and counts anew and, when
+	// something was lost, gives new epochs, so that every reader is told by a
+	// gap. The storage must not be in use.
+	Repair bool
+}
+
+// Check reads everything in a storage and compares: checksums, indexes
+// against what they are of, counts against what there is. It returns an error
+// only when it could not go on.
+func Check(ctx context.Context, st Storage, o CheckOptions) (*Report, error) {
+	c := &checker{st: st, r: &Report{}, states: make(map[uint32]*tally), boxes: make(map[string]*boxState)}
+	if err := c.walk(ctx); err != nil {
+		return c.r, err
+	}
+	c.compare()
+	if !o.Repair || c.r.sound() {
+		return c.r, nil
+	}
+	return c.r, c.repair()
+}
+
+func (r *Report) sound() bool { return len(r.Problems) == 0 }
+
+// tally is what there is of an object.
+type tally struct {
+	state          []byte // nil: none
+	kind           Kind
+	count, bytes   uint64
+	first, last    uint64
+	holes          uint64
+	roomRetention  bool
+	boxes          uint64
+	ready, leased  map[string]uint64
+	delayed, dead  map[string]uint64
+	damagedRecords bool
+}
+
+type checker struct {
+	st     Storage
+	r      *Report
+	states map[uint32]*tally
+	boxes  map[string]*boxState // what there is, by key
+
+	set    []keyValue // what a repair writes
+	remove [][]byte
+}
+
+type keyValue struct{ key, value []byte }
+
+func (c *checker) of(key []byte) *tally {
+	id := binary.BigEndian.Uint32(key[1:5])
+	t := c.states[id]
+	if t == nil {
+		t = &tally{ready: map[string]uint64{}, leased: map[string]uint64{}, delayed: map[string]uint64{}, dead: map[string]uint64{}}
+		c.states[id] = t
+	}
+	return t
+}
+
+// walk looks at every key.
+func (c *checker) walk(ctx context.Context) error {
+	pos := []byte{0}
+	end := []byte{0xff}
+	cur := c.st.Cursor(pos, end)
+	defer func() { cur.Close() }()
+	for n := 0; ; n++ {
+		if n%1024 == 0 && ctx.Err() != nil {
+			return ctx.Err()
+		}
+		if cur.Next() {
+			pos = append(pos[:0], cur.Key()...)
+			c.r.Keys++
+			c.look(pos, cur.Value())
+			continue
+		}
+		err := cur.Err()
+		if err == nil {
+			return nil
+		}
+		if !errors.Is(err, ErrDamaged) {
+			return err
+		}
+		cur.Close()
+		var from []byte
+		cur, from = c.jump(pos, end)
+		c.r.Lost = true
+		c.r.add("unreadable", pos, "nothing between this key and %x can be read: %v", from, err)
+		if cur == nil {
+			cur = c.st.Cursor(end, end)
+			return nil
+		}
+	}
+}
+
+// jump finds a place behind pos from which reading goes on.
+func (c *checker) jump(pos, end []byte) (Cursor, []byte) {
+	try := func(from []byte) Cursor {
+		cur := c.st.Cursor(from, end)
+		if cur.Next() || cur.Err() == nil {
+			cur.Close()
+			return c.st.Cursor(from, end) // before the first key again
+		}
+		cur.Close()
+		return nil
+	}
+	if len(pos) >= 13 {
+		for step := uint64(1); step < 1<<24; step *= 2 {
+			from := append(bytes.Clone(pos[:len(pos)-8]), 0, 0, 0, 0, 0, 0, 0, 0)
+			binary.BigEndian.PutUint64(from[len(from)-8:], lastNumber(pos)+step)
+			if cur := try(from); cur != nil {
+				return cur, from
+			}
+		}
+	}
+	for n := len(pos); n > 0; n-- {
+		if from := after(pos[:n]); from != nil {
+			if cur := try(from); cur != nil {
+				return cur, from
+			}
+		}
+	}
+	return nil, end
+}
+
+// look checks one key and counts it.
+func (c *checker) look(key, v []byte) {
+	kind := key[0]
+	bad := func(err error) {
+		c.r.add("damaged", key, "%v", err)
+		c.remove = append(c.remove, bytes.Clone(key))
+	}
+	if kind == keyStore || kind == keyName {
+		if _, err := unseal(key, v); err != nil {
+			bad(err)
+		}
+		return
+	}
+	if len(key) < 5 || !bytes.Contains([]byte(keysOfObjects), []byte{kind}) {
+		bad(errors.New("not a key of this store"))
+		return
+	}
+	t := c.of(key)
+	switch kind {
+	case keyRoom, keyExpiry, keySessionAt:
+		c.lookIndex(t, key)
+		return
+	case keyGroup:
+		c.lookGroup(t, key, v, bad)
+		return
+	}
+	if _, err := unseal(key, v); err != nil {
+		bad(err)
+		switch kind {
+		case keyRecord, keyMessage, keyJob, keySession:
+			c.r.Lost, t.damagedRecords = true, true
+		case keyState:
+			c.remove = c.remove[:len(c.remove)-1] // made anew
+			t.state = []byte{}
+		}
+		return
+	}
+	size := uint64(len(v))
+	switch kind {
+	case keyState:
+		t.state = bytes.Clone(v)
+	case keyRoomState:
+		t.roomRetention = true
+	case keyRecord:
+		c.r.Records++
+		c.lookRecord(t, key, v)
+	case keyMessage:
+		c.r.Messages++
+		t.count++
+		t.bytes += size
+		at := string(append([]byte{keyBox}, key[1:len(key)-8]...))
+		b := c.boxes[at]
+		if b == nil {
+			b = &boxState{head: lastNumber(key) - 1}
+			c.boxes[at] = b
+		}
+		b.count++
+		b.bytes += size
+		t.last = max(t.last, lastNumber(key))
+	case keyBox:
+		t.boxes++
+	case keyJob:
+		c.r.Jobs++
+		t.count++
+		t.last = max(t.last, lastNumber(key))
+	case keySession:
+		c.r.Sessions++
+		t.count++
+		if r, err := decodeSessionRow(key, v); err == nil {
+			t.bytes += uint64(len(r.data))
+		}
+	}
+}
+
+func (c *checker) lookRecord(t *tally, key, v []byte) {
+	seq := lastNumber(key)
+	if t.count == 0 {
+		t.first = seq
+	} else {
+		t.holes += seq - t.last - 1
+	}
+	t.last = seq
+	t.count++
+	t.bytes += uint64(len(v))
+	e, err := decodeRecord(key, v)
+	if err != nil {
+		return
+	}
+	id := binary.BigEndian.Uint32(key[1:5])
+	prefixes := [][]byte{everybodyPrefix(id)}
+	if len(e.Rooms) > 0 {
+		prefixes = nil
+		for _, room := range e.Rooms {
+			prefixes = append(prefixes, roomPrefix(id, room))
+		}
+	}
+	for i, p := range prefixes {
+		k := appendNumber(p, seq)
+		if _, ok, err := c.st.Get(k); ok && err == nil {
+			continue
+		}
+		if len(e.Rooms) > 0 && c.trimmed(id, e.Rooms[i], seq) {
+			continue
+		}
+		c.r.add("index", key, "room index lacks the record")
+		c.set = append(c.set, keyValue{k, nil})
+	}
+}
+
+// trimmed reports whether a room's own retention removed the record.
+func (c *checker) trimmed(id uint32, room string, seq uint64) bool {
+	key := roomStateKey(id, room)
+	v, ok, err := c.st.Get(key)
+	if err != nil || !ok {
+		return false
+	}
+	r, err := decodeRoomState(key, v)
+	return err == nil && r.trimmed >= seq
+}
+
+// lookIndex checks that what an index names is there. Expiry keys may outlive
+// what they are of.
+func (c *checker) lookIndex(t *tally, key []byte) {
+	if key[0] != keyRoom {
+		return
+	}
+	k := recordKey(binary.BigEndian.Uint32(key[1:5]), lastNumber(key))
+	if _, ok, err := c.st.Get(k); ok || err != nil {
+		return
+	}
+	c.r.add("index", key, "room index names a record that is not there")
+	c.remove = append(c.remove, bytes.Clone(key))
+}
+
+func (c *checker) lookGroup(t *tally, key, v []byte, bad func(error)) {
+	group, rest, ok := cutText(key[5:])
+	if !ok || len(rest) < 9 {
+		bad(errors.New("not a key of this store"))
+		return
+	}
+	if rest[0] == subExpiry {
+		return
+	}
+	if _, err := unseal(key, v); err != nil {
+		bad(err)
+		c.r.Lost = true
+		return
+	}
+	switch rest[0] {
+	case subReady:
+		t.ready[group]++
+	case subLeased:
+		t.leased[group]++
+	case subDelayed:
+		t.delayed[group]++
+	case subDead:
+		t.dead[group]++
+	}
+}
