@@ -12,7 +12,7 @@ type batch struct {
 	m       *memory
 	to      Selector
 	targets []*entry
-	left    uint64 // memory.left when in and out were resolved
+	left    uint64 // memory.left when in was resolved
 	moved   bool   // memory.left has moved since the snapshot
 	in, out picks
 	seen    bits
@@ -101,13 +101,13 @@ func (b *batch) refresh() {
 	}
 	b.left, b.moved = b.m.left, true
 	b.in.resolve(b.m, b.to.Rooms)
-	b.out.resolve(b.m, b.to.Except)
 }
 
-// valid reports whether e is still chosen. The caller has called refresh under
-// the same lock.
+// valid reports whether e is still in the rooms. The caller has called refresh
+// under the same lock. Who has joined an excepted room since stays chosen: the
+// promise is about leaving.
 func (b *batch) valid(e *entry) bool {
-	return !b.moved || e.pos != gone && (len(b.to.Rooms) == 0 || b.in.has(e)) && !b.out.has(e)
+	return !b.moved || e.pos != gone && (len(b.to.Rooms) == 0 || b.in.has(e))
 }
 
 // each yields the members of the batch, with the lock held for reading.
