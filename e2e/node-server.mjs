@@ -148,7 +148,7 @@ function tenants() {
   });
 }
 
-// echo(...a, ack) → ack(...a)
+// echo(...a, ack) → ack(...a), join(...rooms, ack)
 // whoami(ack) → what the server knows of the socket
 // set(v, ack), get(ack) → a value kept with the socket
 function about(socket) {

@@ -16,7 +16,7 @@ function program(kind) {
   if (target === "node") return [process.execPath, [nodeServer]];
   const bin = kind === "fixture" ? process.env.E2E_FIXTURE : process.env.E2E_EXTRA;
   if (!bin) throw new Error(`no ${kind} binary: run the suite with run.mjs`);
-  return [bin, kind === "fixture" ? ["-debug", "127.0.0.1:0"] : []];
+  return [bin, kind === "fixture" ? ["-debug="] : []];
 }
 
 class Server {
