@@ -1,0 +1,426 @@
+package engine
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"net/http"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/roomwire/roomwire/internal/ws"
+)
+
+// A Conn is one Engine.IO connection. Its methods may be called by many
+// goroutines at once.
+//
+// Everything but what says otherwise is guarded by mu, which is held during no
+// call but a write that cannot block. One goroutine at a time is the reader,
+// the only one that calls the session: while busy is set there is one, a
+// WebSocket's or that of a POST in progress, and it settles the connection
+// when it stops being the reader. Else [Conn.end] starts one to do that.
+type Conn struct {
+	srv     *Server
+	id      string
+	req     *http.Request
+	session Session
+
+	mu       sync.Mutex
+	state    atomic.Uint32 // written under mu
+	beat     atomic.Uint32 // written under mu
+	ws       *ws.Conn      // nil while polling
+	lp       *longPoll     // nil from the upgrade on
+	why      error
+	due      time.Duration // of the heartbeat, or of the end while closing
+	timer    timer
+	queue    queue
+	room     chan struct{} // closed when the queue shrinks; nil: nobody waits
+	need     int           // bytes that did not fit
+	pong     *Prepared     // the reader's: to be sent when it has handled what it read
+	busy     bool          // there is a reader
+	told     bool          // Session.Closed was or is being called
+	gone     bool          // removed from the server
+	compress bool          // permessage-deflate was negotiated
+	writing  bool          // the writer is writing, without mu
+	writer   bool          // a writer goroutine exists
+	blocked  bool          // the kernel did not take everything
+	shut     bool          // the close frame was queued
+	ponging  bool          // a pong was queued
+	traffic  traffic
+}
+
+// States of a Conn.
+const (
+	stateOpen    = iota
+	stateClosing // what is queued goes out, nothing comes in any more
+	stateClosed
+)
+
+// States of the heartbeat.
+const (
+	beatIdle = iota
+	beatSent // a pong is awaited
+	beatLate // and the one extension was used up
+)
+
+// lingerTime is how long a client may take to answer a close frame.
+const lingerTime = 2 * time.Second
+
+// newConn makes the connection of r; it is known to nobody yet.
+func (s *Server) newConn(r *http.Request, id string) *Conn {
+	c := &Conn{srv: s, id: id, busy: true}
+	c.timer.owner = c
+	// The request's own maps are kept: nobody may change them, and a copy
+	// would double what a connection costs. Body and buffers are let go.
+	c.req = r.WithContext(context.WithoutCancel(r.Context()))
+	c.req.Body, c.req.GetBody, c.req.Cancel, c.req.Response = http.NoBody, nil, nil, nil
+	return c
+}
+
+// ID returns the session ID. It is a secret between the server and its client.
+func (c *Conn) ID() string { return c.id }
+
+// Request returns the request that opened the connection, without its body.
+// Its context keeps its values but is never done.
+func (c *Conn) Request() *http.Request { return c.req }
+
+// Transport returns "polling" or "websocket".
+func (c *Conn) Transport() string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.transport()
+}
+
+func (c *Conn) transport() string {
+	if c.ws != nil {
+		return "websocket"
+	}
+	return "polling"
+}
+
+func (c *Conn) is(state uint32) bool { return c.state.Load() == state }
+
+// start opens the session and the heartbeat. The caller is the reader.
+func (c *Conn) start() {
+	returned := false
+	defer func() {
+		if !returned { // Open panicked
+			c.mu.Lock()
+			c.end(ErrClosed)
+			c.mu.Unlock()
+			c.leave()
+		}
+	}()
+	c.mu.Lock()
+	c.due = c.srv.wheel.now() + c.srv.o.PingInterval
+	if c.is(stateOpen) {
+		c.srv.wheel.schedule(&c.timer, c.due)
+	}
+	c.mu.Unlock()
+	if p := c.srv.o.InitialPacket; len(p) > 0 {
+		_ = c.SendMessage(false, p, 0)
+	}
+	session := c.srv.open.Open(c)
+	if session == nil {
+		panic("engine: Handler.Open returned nil")
+	}
+	c.session = session
+	returned = true
+}
+
+// expire is called when c.due may have passed.
+func (c *Conn) expire() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	now := c.srv.wheel.now()
+	switch {
+	case c.is(stateClosed):
+	case now < c.due:
+		c.srv.wheel.schedule(&c.timer, c.due)
+	case c.is(stateClosing):
+		c.end(c.why)
+	case c.beat.Load() == beatIdle:
+		c.beat.Store(beatSent)
+		c.due = now + c.srv.o.PingTimeout
+		c.srv.wheel.schedule(&c.timer, c.due)
+		c.control(pingPacket)
+	default:
+		c.srv.count.pingTimeouts.Add(1)
+		c.end(ErrPingTimeout)
+	}
+}
+
+var pingPacket = &Prepared{plain: appendText(nil, '2', ""), n: 1}
+
+// pongReceived plans the next ping. One that nobody asked for changes nothing.
+func (c *Conn) pongReceived() {
+	if c.beat.Load() == beatIdle {
+		return
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !c.is(stateOpen) {
+		return
+	}
+	c.beat.Store(beatIdle)
+	c.due = c.srv.wheel.now() + c.srv.o.PingInterval
+	c.srv.wheel.schedule(&c.timer, c.due)
+}
+
+// alive extends the wait for a pong, once.
+func (c *Conn) alive() {
+	if c.beat.Load() != beatSent {
+		return
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.is(stateOpen) && c.beat.Load() == beatSent {
+		c.beat.Store(beatLate)
+		c.due = c.srv.wheel.now() + c.srv.o.PingTimeout
+	}
+}
+
+// packet handles one text packet of the client. It is called by the reader.
+func (c *Conn) packet(data []byte) {
+	if !c.is(stateOpen) {
+		return
+	}
+	if len(data) == 0 || data[0] < '0' || data[0] > '6' {
+		c.srv.count.bad.Add(1)
+		c.fail(fmt.Errorf("%w: no such packet", ErrParse))
+		return
+	}
+	typ, data := data[0], data[1:]
+	c.countIn(typ, len(data))
+	switch typ {
+	case '3':
+		c.pongReceived()
+		return
+	case '4':
+		c.deliver(false, data)
+		return
+	case '1':
+		c.mu.Lock()
+		c.quit()
+		c.mu.Unlock()
+		return
+	case '2':
+		c.srv.count.bad.Add(1)
+		c.fail(fmt.Errorf("%w: a ping in the wrong direction", ErrTransport))
+		return
+	}
+	c.alive() // of the rest nothing is for a server
+}
+
+// binary handles one binary message of the client. It is called by the reader.
+func (c *Conn) binary(data []byte) {
+	if c.is(stateOpen) {
+		c.countIn('4', len(data))
+		c.deliver(true, data)
+	}
+}
+
+func (c *Conn) countIn(typ byte, size int) {
+	c.traffic.packetsIn.Add(1)
+	c.traffic.bytesIn.Add(int64(size))
+	if h := c.srv.o.Hooks.Packet; h != nil {
+		h(c, false, typ, size)
+	}
+}
+
+func (c *Conn) deliver(isBinary bool, data []byte) {
+	c.alive()
+	if err := c.session.Message(isBinary, data); err != nil {
+		c.Close(err)
+	}
+}
+
+// Close sends what is queued, closes the connection and makes why the
+// reason that its session learns; nil is [ErrClosed]. It does not wait.
+func (c *Conn) Close(why error) {
+	if why == nil {
+		why = ErrClosed
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.close(why)
+}
+
+// close is Close. mu is held.
+func (c *Conn) close(why error) {
+	if !c.is(stateOpen) {
+		return
+	}
+	c.why = why
+	c.state.Store(stateClosing)
+	c.wake()
+	if c.ws != nil {
+		c.due = c.srv.wheel.now() + c.srv.o.WriteTimeout
+		c.srv.wheel.schedule(&c.timer, c.due)
+		c.flush()
+		return
+	}
+	c.lp.dropProbe()
+	// A client that is between two polls will come for what is queued.
+	c.due = c.srv.wheel.now() + min(c.srv.o.PingTimeout, 30*time.Second)
+	c.srv.wheel.schedule(&c.timer, c.due)
+	c.lp.answer("")
+	c.settleSoon()
+}
+
+// fail closes the connection of a client that broke the protocol.
+func (c *Conn) fail(why error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.ws != nil {
+		c.close(why) // with a close frame
+	} else {
+		c.end(why)
+	}
+}
+
+// quit ends the connection because the client said so. mu is held.
+func (c *Conn) quit() {
+	if c.lp != nil {
+		c.lp.answer("6")
+	}
+	c.end(ErrTransportClose)
+}
+
+// end ends the connection at once. mu is held.
+func (c *Conn) end(why error) {
+	if c.is(stateClosed) {
+		return
+	}
+	if c.is(stateOpen) {
+		c.why = why
+	}
+	c.state.Store(stateClosed)
+	c.srv.wheel.cancel(&c.timer)
+	c.queue.drop()
+	c.wake()
+	if c.ws != nil {
+		cut(c.ws) // its reader settles
+		return
+	}
+	c.lp.dropProbe()
+	c.lp.answer("1")
+	c.lp.stopPost()
+	c.settleSoon()
+}
+
+// cut closes the connection below without a word. Closing TLS properly would
+// wait for a peer that does not read.
+func cut(w *ws.Conn) {
+	if t, ok := w.NetConn().(*tls.Conn); ok {
+		_ = t.NetConn().Close()
+	}
+	_ = w.Close()
+}
+
+// leave makes the caller no longer the reader.
+func (c *Conn) leave() {
+	c.mu.Lock()
+	c.busy = false
+	if c.lp != nil {
+		c.lp.left()
+	}
+	over := !c.is(stateOpen)
+	c.mu.Unlock()
+	if over {
+		c.settle()
+	}
+}
+
+// settleSoon makes sure that the session learns of the end, from a goroutine
+// that holds no lock of anybody. mu is held.
+func (c *Conn) settleSoon() {
+	if c.busy {
+		return // the reader will, when it is done
+	}
+	c.srv.running.Add(1)
+	go func() {
+		defer c.srv.running.Done()
+		c.settle()
+	}()
+}
+
+// settle does what the end of a connection asks for, each thing once.
+func (c *Conn) settle() {
+	c.mu.Lock()
+	tell := !c.busy && !c.told && !c.is(stateOpen)
+	gone := !c.busy && !c.gone && c.is(stateClosed)
+	c.told = c.told || tell
+	c.gone = c.gone || gone
+	if tell {
+		c.srv.running.Add(1)
+	}
+	why := c.why
+	c.mu.Unlock()
+
+	if gone {
+		c.srv.remove(c)
+	}
+	if tell {
+		if c.session != nil {
+			c.session.Closed(why)
+		}
+		c.srv.running.Done()
+	}
+	if gone {
+		c.srv.running.Done()
+	}
+}
+
+// wake lets those look again who wait for room in the queue. mu is held.
+func (c *Conn) wake() {
+	if c.room != nil {
+		close(c.room)
+		c.room = nil
+	}
+}
+
+// Wait waits until Send would not return [ErrFull], the connection closes, or
+// ctx is done. Its errors are ErrClosed and that of ctx.
+func (c *Conn) Wait(ctx context.Context) error {
+	for {
+		c.mu.Lock()
+		if !c.is(stateOpen) {
+			c.mu.Unlock()
+			return ErrClosed
+		}
+		if c.queue.bytes == 0 || c.queue.bytes+c.need <= c.srv.o.SendBuffer {
+			c.need = 0
+			c.mu.Unlock()
+			return nil
+		}
+		if c.room == nil {
+			c.room = make(chan struct{})
+		}
+		room := c.room
+		c.mu.Unlock()
+		select {
+		case <-room:
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	}
+}
+
+// Buffered returns the number of bytes that wait to be sent.
+func (c *Conn) Buffered() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.queue.bytes
+}
+
+// networkError makes err, of the network, one of ours.
+func networkError(err error) error {
+	var violation *ws.CloseError
+	if errors.As(err, &violation) && !violation.Remote {
+		return fmt.Errorf("%w: %w", ErrTransport, err)
+	}
+	return fmt.Errorf("%w: %w", ErrTransportClose, err)
+}
