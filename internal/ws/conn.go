@@ -23,7 +23,7 @@ type Conn struct {
 // Bits of Conn.state.
 const (
 	stateServing = 1 << iota
-	stateServed // Serve has returned
+	stateServed  // Serve has returned
 	stateClosed
 )
 
@@ -137,8 +137,9 @@ func (c *Conn) end() {
 }
 
 func (c *Conn) opError(op string, err error) error {
-	return &net.OpError{
-		Op: op, Net: c.nc.RemoteAddr().Network(),
-		Source: c.nc.LocalAddr(), Addr: c.nc.RemoteAddr(), Err: err,
+	e := &net.OpError{Op: op, Source: c.nc.LocalAddr(), Addr: c.nc.RemoteAddr(), Err: err}
+	if e.Addr != nil {
+		e.Net = e.Addr.Network()
 	}
+	return e
 }

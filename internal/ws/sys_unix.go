@@ -13,7 +13,7 @@ const canRaw = true
 // readNow reads what the kernel has. wait is set if it has nothing.
 func readNow(fd uintptr, b []byte) (n int, wait bool, err error) {
 	for {
-		n, err = syscall.Read(int(fd), b)
+		n, err = sysRead(fd, b)
 		switch err {
 		case nil:
 			return n, false, nil
@@ -60,7 +60,7 @@ func tryWrite(raw syscall.RawConn, b []byte) (int, error) {
 
 func (op *writeOp) write(fd uintptr) {
 	for {
-		n, err := syscall.Write(int(fd), op.b)
+		n, err := sysWrite(fd, op.b)
 		switch err {
 		case nil:
 			op.n = n

@@ -3,6 +3,7 @@ package ws_test
 import (
 	"errors"
 	"fmt"
+	"hash/crc32"
 	"io"
 	"net"
 	"net/http"
@@ -47,11 +48,7 @@ func brief(data []byte) string {
 	if len(data) <= 200 {
 		return string(data)
 	}
-	sum := uint32(2166136261)
-	for _, b := range data {
-		sum = (sum ^ uint32(b)) * 16777619
-	}
-	return fmt.Sprintf("%d bytes %08x", len(data), sum)
+	return fmt.Sprintf("%d bytes %08x", len(data), crc32.ChecksumIEEE(data))
 }
 
 // funcs is a Handler of functions; any may be nil.
