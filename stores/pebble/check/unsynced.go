@@ -1,0 +1,69 @@
+package main
+
+import (
+	"context"
+	"math/rand/v2"
+	"sync"
+	"time"
+
+	"github.com/cockroachdb/pebble/v2/vfs"
+
+	"github.com/roomwire/roomwire/stores/pebble"
+)
+
+// crashCycle works on fs for a while and then lets the power fail: what was
+// not synced is gone, or partly gone. It verifies what is left and returns it.
+// The store sees fs through disk.
+func crashCycle(fs *vfs.MemFS, disk func(vfs.FS) vfs.FS, m *model, r *rand.Rand) (left *vfs.MemFS, steps int, err error) {
+	m.plan.Seed = r.Uint64()
+	s, err := pebble.Open("data", options(disk(fs)))
+	if err != nil {
+		return nil, 0, broken("reopen", "%v", err)
+	}
+	var (
+		mu      sync.Mutex
+		history []step
+	)
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	ended := make(chan error, 1)
+	go func() {
+		ended <- run(ctx, s, m.plan, func(st step) {
+			mu.Lock()
+			defer mu.Unlock()
+			history = append(history, st)
+		})
+	}()
+	time.Sleep(time.Duration(r.IntN(60_000)) * time.Microsecond)
+	// What was acknowledged before the crash begins is certain. What is
+	// acknowledged while it happens may be on either side of it.
+	count := func() int {
+		mu.Lock()
+		defer mu.Unlock()
+		return len(history)
+	}
+	certain := count()
+	cfg := vfs.CrashCloneCfg{}
+	if r.IntN(2) == 0 {
+		cfg.UnsyncedDataPercent = 1 + r.IntN(100)
+		cfg.RNG = rand.New(rand.NewPCG(r.Uint64(), 0))
+	}
+	left = fs.CrashClone(cfg)
+	begun := count()
+	cancel()
+	if err := <-ended; err != nil {
+		return nil, 0, err
+	}
+	if err := s.Close(); err != nil {
+		return nil, 0, err
+	}
+	for i, st := range history[:begun] {
+		if i >= certain {
+			st.Done = false
+		}
+		if err := m.hear(st); err != nil {
+			return nil, certain, err
+		}
+	}
+	return left, certain, reopen("data", left, m)
+}
