@@ -374,6 +374,11 @@ func (c *Conn) readBody(rc *http.ResponseController, r *http.Request, buf []byte
 	if bounded && !c.is(stateClosed) {
 		_ = rc.SetReadDeadline(time.Time{})
 	}
+	if c.lp != nil {
+		// There is nothing left to stop, and a deadline would hit the next
+		// request on the same connection.
+		c.lp.post = nil
+	}
 	return buf, http.StatusOK, nil
 }
 

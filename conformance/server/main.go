@@ -1,0 +1,161 @@
+// Server is the fixture that the conformance suites, the end-to-end tests and
+// the benchmarks talk to: an Engine.IO echo on /engine.io/ and a Socket.IO
+// server with a handler for each behaviour on /socket.io/.
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"log"
+	"log/slog"
+	"net"
+	"net/http"
+	_ "net/http/pprof" // on the debug listener
+	"os"
+	"os/signal"
+	"regexp"
+	"runtime"
+	"runtime/debug"
+	"syscall"
+	"time"
+
+	"github.com/roomwire/roomwire/engine"
+	"github.com/roomwire/roomwire/sio"
+)
+
+// flags are the command line.
+type flags struct {
+	addr, debug                                            string
+	pingInterval, pingTimeout, connectTimeout, upgradeTime time.Duration
+	maxPayload                                             int
+	deflate, recovery, suite, verbose                      bool
+	cors                                                   string
+}
+
+func parseFlags() flags {
+	var f flags
+	flag.StringVar(&f.addr, "addr", "127.0.0.1:3000", "address to listen on")
+	flag.StringVar(&f.debug, "debug", "127.0.0.1:6060", "address of pprof, /__gc and /__stats; empty: none")
+	flag.DurationVar(&f.pingInterval, "ping-interval", 25*time.Second, "time between heartbeats")
+	flag.DurationVar(&f.pingTimeout, "ping-timeout", 20*time.Second, "time to answer a heartbeat")
+	flag.DurationVar(&f.connectTimeout, "connect-timeout", 45*time.Second, "time to join a namespace")
+	flag.DurationVar(&f.upgradeTime, "upgrade-timeout", 10*time.Second, "time to finish an upgrade")
+	flag.IntVar(&f.maxPayload, "max-payload", 1e6, "bytes of one message")
+	flag.BoolVar(&f.deflate, "deflate", false, "compress WebSocket messages")
+	flag.BoolVar(&f.recovery, "recovery", false, "connection state recovery")
+	flag.StringVar(&f.cors, "cors", "", "allowed origin; empty: none, *: any")
+	flag.BoolVar(&f.suite, "suite", false, "settings of the official protocol suites")
+	flag.BoolVar(&f.verbose, "v", false, "log at debug level")
+	flag.Parse()
+	if f.suite {
+		f.pingInterval, f.pingTimeout, f.connectTimeout = 300*time.Millisecond, 200*time.Millisecond, time.Second
+		f.cors, f.recovery = "*", false
+	}
+	return f
+}
+
+func main() {
+	f := parseFlags()
+	if f.verbose {
+		slog.SetLogLoggerLevel(slog.LevelDebug)
+	}
+	if err := run(f); err != nil {
+		log.Fatal(err)
+	}
+}
+
+func run(f flags) error {
+	opts := engine.Options{
+		PingInterval: f.pingInterval, PingTimeout: f.pingTimeout, UpgradeTimeout: f.upgradeTime,
+		MaxPayload: f.maxPayload,
+	}
+	if f.deflate {
+		opts.Compression = &engine.Compression{}
+	}
+	if f.cors != "" {
+		opts.CORS = &engine.CORS{Origins: []string{f.cors}, Credentials: f.cors != "*"}
+	}
+	eio := engine.NewServer(echo{}, &opts)
+	srv := sio.NewServer(&sio.Options{Engine: opts, ConnectTimeout: f.connectTimeout, Recovery: recovery(f)})
+	handle(srv.Of("/"), f)
+	handle(srv.Of("/custom"), f)
+	if !f.suite {
+		handle(srv.OfRegexp(regexp.MustCompile(`^/dynamic-\d+$`)), f)
+	}
+
+	mux := http.NewServeMux()
+	mux.Handle("/engine.io/", eio)
+	mux.Handle("/socket.io/", srv)
+	hs := &http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute}
+	ln, err := net.Listen("tcp", f.addr)
+	if err != nil {
+		return err
+	}
+	if err := serveDebug(f.debug, srv, eio); err != nil {
+		return err
+	}
+	fmt.Printf("http://%s pid %d\n", ln.Addr(), os.Getpid())
+
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	failed := make(chan error, 1)
+	go func() { failed <- hs.Serve(ln) }()
+	select {
+	case err := <-failed:
+		return err
+	case <-ctx.Done():
+	}
+	grace, cancel := context.WithTimeout(context.Background(), 2*time.Second)
+	defer cancel()
+	err = errors.Join(srv.Shutdown(grace), eio.Shutdown(grace), hs.Shutdown(grace))
+	if errors.Is(err, context.DeadlineExceeded) {
+		return nil // clients that had not said goodbye were cut
+	}
+	return err
+}
+
+func recovery(f flags) *sio.Recovery {
+	if !f.recovery {
+		return nil
+	}
+	return &sio.Recovery{}
+}
+
+// serveDebug serves profiles, the counters and a way to collect garbage.
+func serveDebug(addr string, srv *sio.Server, eio *engine.Server) error {
+	if addr == "" {
+		return nil
+	}
+	ln, err := net.Listen("tcp", addr)
+	if err != nil {
+		return err
+	}
+	http.HandleFunc("/__gc", func(w http.ResponseWriter, _ *http.Request) { debug.FreeOSMemory() })
+	http.HandleFunc("/__stats", func(w http.ResponseWriter, _ *http.Request) {
+		var m runtime.MemStats
+		runtime.ReadMemStats(&m)
+		_ = json.NewEncoder(w).Encode(map[string]any{
+			"socketio": srv.Stats(), "engineio": eio.Stats(),
+			"goroutines": runtime.NumGoroutine(), "heapAlloc": m.HeapAlloc, "heapObjects": m.HeapObjects, "sys": m.Sys,
+		})
+	})
+	go func() { _ = http.Serve(ln, nil) }() // until the process ends
+	return nil
+}
+
+// echo sends every Engine.IO message back.
+type echo struct{}
+
+func (echo) Open(c *engine.Conn) engine.Session { return echoSession{c} }
+
+type echoSession struct{ c *engine.Conn }
+
+func (s echoSession) Message(binary bool, data []byte) error {
+	_ = s.c.SendMessage(binary, data, 0)
+	return nil
+}
+
+func (echoSession) Closed(error) {}

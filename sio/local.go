@@ -1,0 +1,189 @@
+package sio
+
+import (
+	"context"
+	"errors"
+	"iter"
+
+	"github.com/roomwire/roomwire/adapter"
+	"github.com/roomwire/roomwire/engine"
+	"github.com/roomwire/roomwire/internal/lane"
+	"github.com/roomwire/roomwire/parser"
+)
+
+// local is what the adapter of a namespace may ask of it.
+type local Namespace
+
+// Deliver implements adapter.Local: the packet is encoded once, framed once,
+// and handed to each connection.
+func (l *local) Deliver(members iter.Seq[adapter.Member], p *parser.Packet, f adapter.Flags) {
+	n := (*Namespace)(l)
+	mode := modeOf(f)
+	listening := n.srv.outgoing.Load() > 0
+	var frames *engine.Prepared
+	var sent int64
+	var full, heard []*Socket
+	var seq uint64
+	if n.recovery != nil && !f.Volatile {
+		seq = n.recovery.newest.Load()
+	}
+	for m := range members {
+		s := m.(*Socket)
+		if frames == nil {
+			frames = prepare(n.srv.opts.Codec, p)
+		}
+		if seq > 0 {
+			s.lastSeq.Store(seq)
+		}
+		err := s.deliver(frames, mode)
+		if err == nil {
+			sent++
+			if listening {
+				heard = append(heard, s)
+			}
+		} else if errors.Is(err, engine.ErrFull) {
+			full = append(full, s)
+		}
+	}
+	for _, s := range full {
+		// Only with engine.OverflowRefuse; the write timeout bounds the wait.
+		if s.conn.eng.Wait(s.Context()) == nil && s.deliver(frames, mode) == nil {
+			sent++
+		}
+	}
+	n.srv.stats.eventsOut.Add(sent)
+	if len(heard) > 0 {
+		l.heard(heard, clonePayload(p.Payload))
+	}
+}
+
+// heard tells the catch-all hooks what was sent to sockets.
+func (l *local) heard(sockets []*Socket, p parser.Payload) {
+	l.later.do(func() {
+		name, err := l.srv.opts.Codec.Event(p)
+		if err != nil {
+			return
+		}
+		event := string(name)
+		args := l.srv.opts.Codec.Rest(p)
+		for _, s := range sockets {
+			s.outgoing(event, args)
+		}
+	})
+}
+
+// Call implements adapter.Local.
+func (l *local) Call(ctx context.Context, members iter.Seq[adapter.Member], p *parser.Packet, f adapter.Flags, reply func(adapter.Reply)) (n int) {
+	ns := (*Namespace)(l)
+	frames := prepare(ns.srv.opts.Codec, p)
+	var asked []*Socket
+	for m := range members {
+		s := m.(*Socket)
+		err := s.expect(p.ID, func(p parser.Payload, err error) {
+			if err == nil {
+				reply(adapter.Reply{SocketID: s.id, Payload: clonePayload(p)})
+			}
+		})
+		if err != nil {
+			continue
+		}
+		if s.deliver(frames, modeOf(f)) != nil {
+			s.forget(p.ID)
+			continue
+		}
+		asked = append(asked, s)
+	}
+	ns.srv.stats.eventsOut.Add(int64(len(asked)))
+	context.AfterFunc(ctx, func() {
+		for _, s := range asked {
+			if s.forget(p.ID) {
+				ns.srv.stats.ackTimeouts.Add(1)
+			}
+		}
+	})
+	return len(asked)
+}
+
+// Describe implements adapter.Local.
+func (l *local) Describe(m adapter.Member) adapter.Socket { return m.(*Socket).describe() }
+
+// Disconnect implements adapter.Local.
+func (l *local) Disconnect(m adapter.Member, closeConn bool) { m.(*Socket).disconnect(closeConn) }
+
+// ServerEvent implements adapter.Local.
+func (l *local) ServerEvent(ctx context.Context, p *parser.Packet) (*parser.Payload, error) {
+	n := (*Namespace)(l)
+	codec := n.srv.opts.Codec
+	name, err := codec.Event(p.Payload)
+	if err != nil {
+		return nil, err
+	}
+	h := n.hooks.Load().server[string(name)]
+	if h == nil {
+		return nil, nil
+	}
+	var answer *parser.Payload
+	r := &Request{Event: string(name), codec: codec, ackID: p.ID}
+	r.ack = func(_ *Request, reply parser.Payload) error {
+		c := clonePayload(reply)
+		answer = &c
+		return nil
+	}
+	r.args = codec.Rest(clonePayload(p.Payload))
+	if r.call(ctx, h, n.srv.log) {
+		n.srv.stats.panics.Add(1)
+	}
+	return answer, nil
+}
+
+// A RoomEvent is a change of a room.
+type RoomEvent struct {
+	Kind   RoomEventKind
+	Room   string
+	Socket *Socket // who joined or left; nil for RoomCreated and RoomDeleted
+}
+
+// A RoomEventKind is the kind of a [RoomEvent].
+type RoomEventKind = adapter.RoomEventKind
+
+// The kinds of [RoomEvent].
+const (
+	RoomCreated = adapter.RoomCreated // create-room
+	RoomJoined  = adapter.RoomJoined  // join-room
+	RoomLeft    = adapter.RoomLeft    // leave-room
+	RoomDeleted = adapter.RoomDeleted // delete-room
+)
+
+// later runs hooks outside of every lock, in order, on a goroutine that exists
+// only while there are some.
+type later struct{ lane lane.Lane[func()] }
+
+func (l *later) init(n *Namespace) {
+	l.lane.Init(1, func(batch []func()) {
+		for _, fn := range batch {
+			if err := protect(func() error { fn(); return nil }); err != nil {
+				n.srv.stats.panics.Add(1)
+				n.srv.log.Error("sio: hook panicked", "namespace", n.name, "error", err)
+			}
+		}
+	})
+}
+
+func (l *later) do(fn func()) { l.lane.Force(fn) }
+
+// WantsRoomEvents tells the adapter whether anybody listens.
+func (l *local) WantsRoomEvents() bool { return len((*Namespace)(l).roomHooks()) > 0 }
+
+// RoomEvent implements adapter.Local.
+func (l *local) RoomEvent(e adapter.RoomEvent) {
+	if !l.WantsRoomEvents() {
+		return
+	}
+	s, _ := e.Member.(*Socket)
+	ev := RoomEvent{Kind: e.Kind, Room: e.Room, Socket: s}
+	l.later.do(func() {
+		for _, fn := range (*Namespace)(l).roomHooks() {
+			fn(ev)
+		}
+	})
+}

@@ -1,0 +1,126 @@
+package sio
+
+import (
+	"log/slog"
+	"time"
+
+	"github.com/roomwire/roomwire/adapter"
+	"github.com/roomwire/roomwire/engine"
+	"github.com/roomwire/roomwire/parser"
+)
+
+// Options configure a [Server]. The zero value of a field is its default.
+type Options struct {
+	Engine engine.Options // of the connections below; its Logger defaults to that of the server
+
+	Codec   parser.Codec    // parser: the wire format; default parser.JSON
+	Adapter adapter.Factory // adapter: rooms and broadcasts; default adapter.Memory()
+
+	// ConnectTimeout is how long a connection may stay without having joined
+	// a namespace: connectTimeout; default 45 s.
+	ConnectTimeout time.Duration
+	// Recovery switches connection state recovery on; nil: off.
+	Recovery *Recovery
+	// KeepEmptyNamespaces keeps dynamic namespaces whose last socket has
+	// left: the opposite of cleanupEmptyChildNamespaces, which is on here.
+	KeepEmptyNamespaces bool
+	// NoClient does not serve the browser bundles: serveClient.
+	NoClient bool
+
+	Limits Limits       // of what clients can make the server keep
+	Logger *slog.Logger // default slog.Default
+}
+
+// Recovery configures connection state recovery: a client that lost its
+// connection and comes back in time has its ID, its rooms and its values
+// again, and gets the events it missed. See [Socket.Recovered].
+type Recovery struct {
+	// MaxAge is how long a session can be recovered after its connection was
+	// lost, and how long events are kept for that: maxDisconnectionDuration;
+	// default 2 minutes.
+	MaxAge time.Duration
+	// SkipMiddleware lets a recovered socket pass without asking the guards
+	// again: skipMiddlewares, which is on in Node.js and off here.
+	SkipMiddleware bool
+	// MaxEvents and MaxBytes bound the events kept per namespace; default
+	// 100,000 and 64 MiB. A session that missed more than is kept is not recovered.
+	MaxEvents, MaxBytes int
+	// MaxSessions bounds the sessions kept of lost connections per
+	// namespace; default 100,000. The oldest give way.
+	MaxSessions int
+}
+
+// Limits bound what clients can make the server keep. A zero field is its
+// default, a negative one no limit. What is refused is counted in [Stats].
+type Limits struct {
+	Attachments       int // binary values of one packet; default 10
+	AttachmentBytes   int // of one packet together; default: the engine's MaxPayload
+	Depth             int // of nested JSON arrays and objects; default 512
+	AuthBytes         int // of the auth payload; default 64 KiB
+	Namespaces        int // that one connection has joined; default 100
+	DynamicNamespaces int // that live at once, of all patterns together; default 10,000
+	Rooms             int // that one socket is in; default 1,000
+	PendingAcks       int // that one socket owes; default 10,000
+	// Events is what may wait to be handled per socket; default 256. An
+	// event counts one, and one more for every 16 KiB. When it is reached
+	// the connection is not read until there is a place.
+	Events int
+}
+
+const (
+	defaultConnectTimeout = 45 * time.Second
+	defaultRecoveryAge    = 2 * time.Minute
+	eventUnit             = 16 << 10 // bytes that count as one more event
+)
+
+// withDefaults returns a copy of o in which every field is meant as it is.
+func (o *Options) withDefaults() Options {
+	var c Options
+	if o != nil {
+		c = *o
+	}
+	setDefault(&c.ConnectTimeout, defaultConnectTimeout)
+	if c.Codec == nil {
+		c.Codec = parser.JSON
+	}
+	if c.Adapter == nil {
+		c.Adapter = adapter.Memory()
+	}
+	if c.Logger == nil {
+		c.Logger = slog.Default()
+	}
+	if c.Engine.Logger == nil {
+		c.Engine.Logger = c.Logger
+	}
+	maxPayload := c.Engine.MaxPayload
+	setDefault(&maxPayload, 1e6)
+	l := &c.Limits
+	setDefault(&l.Attachments, 10)
+	setDefault(&l.AttachmentBytes, maxPayload)
+	setDefault(&l.Depth, 512)
+	setDefault(&l.AuthBytes, 64<<10)
+	setDefault(&l.Namespaces, 100)
+	setDefault(&l.DynamicNamespaces, 10_000)
+	setDefault(&l.Rooms, 1000)
+	setDefault(&l.PendingAcks, 10_000)
+	setDefault(&l.Events, 256)
+	if c.Recovery != nil {
+		r := *c.Recovery
+		setDefault(&r.MaxAge, defaultRecoveryAge)
+		setDefault(&r.MaxEvents, 100_000)
+		setDefault(&r.MaxBytes, 64<<20)
+		setDefault(&r.MaxSessions, 100_000)
+		c.Recovery = &r
+	}
+	return c
+}
+
+func setDefault[T comparable](v *T, def T) {
+	var zero T
+	if *v == zero {
+		*v = def
+	}
+}
+
+// over reports whether n passes a limit; a negative limit is none.
+func over(n, limit int) bool { return limit >= 0 && n > limit }
