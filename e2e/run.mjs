@@ -62,7 +62,8 @@ function line() {
 
 function report({ name, file, line, details }) {
   const cause = details.error?.cause ?? details.error;
-  console.log(`\nFAIL ${basename(file ?? "")}:${line ?? ""} ${name}\n${indent(cause?.stack ?? String(cause))}`);
+  const status = typeof cause?.description === "number" ? ` (HTTP status ${cause.description})` : "";
+  console.log(`\nFAIL ${basename(file ?? "")}:${line ?? ""} ${name}${status}\n${indent(cause?.stack ?? String(cause))}`);
 }
 
 function indent(text) {

@@ -8,7 +8,7 @@ import { ask, next, quiet, record, within } from "../lib/wait.mjs";
 
 let extra;
 before(async () => {
-  extra = await start("extra", { "ping-interval": "400ms", "ping-timeout": "300ms" });
+  extra = await start("extra", { "ping-interval": "500ms", "ping-timeout": "1500ms" });
 });
 after(() => extra.stop());
 

@@ -9,7 +9,7 @@ import { ask, next, quiet, record, within } from "../lib/wait.mjs";
 let server, plain, proxy;
 before(async () => {
   [server, plain] = await Promise.all([
-    start("extra", { recovery: true, "ping-interval": "500ms", "ping-timeout": "500ms" }),
+    start("extra", { recovery: true, "ping-interval": "500ms", "ping-timeout": "1500ms" }),
     start("fixture", { recovery: false }),
   ]);
   proxy = await Proxy.to(server);
