@@ -112,18 +112,27 @@ export class Tab {
   of = (id) => this.page.getByTestId(id);
 
   async nick(name) {
+    await this.page.bringToFront(); // a page in the background is slow to click
     await this.of("nick-input").fill(name);
     await this.of("nick-save").click();
   }
 
   async enter(room) {
+    await this.page.bringToFront();
     await this.of("room-input").fill(room);
     await this.of("room-join").click();
   }
 
   async say(text) {
+    await this.page.bringToFront();
     await this.of("message-input").fill(text);
     await this.of("send").click();
+  }
+
+  /** Presses key after key, as people do. */
+  async type(text) {
+    await this.page.bringToFront();
+    await this.of("message-input").pressSequentially(text, { delay: 30 });
   }
 
   /** Waits until the text of the element fits. */

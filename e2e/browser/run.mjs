@@ -55,7 +55,7 @@ const cases = {
     assert.deepEqual(heard, Array.from({ length: 20 }, (_, i) => `number ${i}.`));
   },
   "the others see who is typing, and that it ended": async () => {
-    await ada.of("message-input").pressSequentially("thinking", { delay: 30 });
+    await ada.type("thinking");
     await bob.shows("typing", /ada/);
     assert.equal(await ada.of("typing").innerText(), "");
     await ada.of("send").click();

@@ -45,7 +45,7 @@ async function conversation(context, url) {
     await who.say(text);
     for (const tab of tabs) await tab.hears(text);
   }
-  await linus.of("message-input").pressSequentially("Nice, I'll ");
+  await linus.type("Nice, I'll ");
   for (const tab of [ada, grace]) await tab.shows("typing", /linus/);
   return tabs;
 }
