@@ -69,7 +69,15 @@ type CheckOptions struct {
 // only when it could not go on.
 func Check(ctx context.Context, st Storage, o CheckOptions) (*Report, error) {
 	c := &checker{st: st, r: &Report{}, states: make(map[uint32]*tally), boxes: make(map[string]*boxState)}
-	if err := c.walk(ctx); err != nil {
+	err := walk(ctx, st, func(key, value []byte) error {
+		c.r.Keys++
+		c.look(key, value)
+		return nil
+	}, func(key, from []byte, err error) {
+		c.r.Lost = true
+		c.r.add("unreadable", key, "nothing between this key and %x can be read: %v", from, err)
+	})
+	if err != nil {
 		return c.r, err
 	}
 	c.compare()
@@ -115,71 +123,6 @@ func (c *checker) of(key []byte) *tally {
 		c.states[id] = t
 	}
 	return t
-}
-
-// walk looks at every key.
-func (c *checker) walk(ctx context.Context) error {
-	pos := []byte{0}
-	end := []byte{0xff}
-	cur := c.st.Cursor(pos, end)
-	defer func() { cur.Close() }()
-	for n := 0; ; n++ {
-		if n%1024 == 0 && ctx.Err() != nil {
-			return ctx.Err()
-		}
-		if cur.Next() {
-			pos = append(pos[:0], cur.Key()...)
-			c.r.Keys++
-			c.look(pos, cur.Value())
-			continue
-		}
-		err := cur.Err()
-		if err == nil {
-			return nil
-		}
-		if !errors.Is(err, ErrDamaged) {
-			return err
-		}
-		cur.Close()
-		var from []byte
-		cur, from = c.jump(pos, end)
-		c.r.Lost = true
-		c.r.add("unreadable", pos, "nothing between this key and %x can be read: %v", from, err)
-		if cur == nil {
-			cur = c.st.Cursor(end, end)
-			return nil
-		}
-	}
-}
-
-// jump finds a place behind pos from which reading goes on.
-func (c *checker) jump(pos, end []byte) (Cursor, []byte) {
-	try := func(from []byte) Cursor {
-		cur := c.st.Cursor(from, end)
-		if cur.Next() || cur.Err() == nil {
-			cur.Close()
-			return c.st.Cursor(from, end) // before the first key again
-		}
-		cur.Close()
-		return nil
-	}
-	if len(pos) >= 13 {
-		for step := uint64(1); step < 1<<24; step *= 2 {
-			from := append(bytes.Clone(pos[:len(pos)-8]), 0, 0, 0, 0, 0, 0, 0, 0)
-			binary.BigEndian.PutUint64(from[len(from)-8:], lastNumber(pos)+step)
-			if cur := try(from); cur != nil {
-				return cur, from
-			}
-		}
-	}
-	for n := len(pos); n > 0; n-- {
-		if from := after(pos[:n]); from != nil {
-			if cur := try(from); cur != nil {
-				return cur, from
-			}
-		}
-	}
-	return nil, end
 }
 
 // look checks one key and counts it.
