@@ -8,7 +8,7 @@ const images = fileURLToPath(new URL("../../docs/images/", import.meta.url));
 
 export async function screenshots() {
   mkdirSync(images, { recursive: true });
-  const dev = await Dev.start({ log: "pretty" });
+  const dev = await Dev.start({ addr: "127.0.0.1:3000", log: "pretty" });
   const context = await browser({ deviceScaleFactor: 2 });
   try {
     const [ada, bob, eve] = await conversation(context, dev.url);
@@ -39,7 +39,7 @@ async function conversation(context, url) {
     [linus, "Which server is it?"],
     [ada, "One Go binary. The page uses the stock socket.io client."],
     [grace, "And when I pull the plug?"],
-    [ada, "You come back where you were, with what you missed 🎉"],
+    [ada, "You come back where you were, with what you missed."],
   ];
   for (const [who, text] of lines) {
     await who.say(text);
@@ -57,9 +57,15 @@ async function terminal(context, output) {
   await page.setContent(`<!doctype html><meta charset="utf-8"><style>
     body { margin: 0; padding: 22px 26px; background: #0d1117; color: #d5dbe3; width: max-content; min-width: 868px }
     pre { margin: 0; font: 14px/1.5 "DejaVu Sans Mono", "Liberation Mono", monospace }
-    </style><pre>${html(`$ make run\n${output.trimEnd()}`)}</pre>`);
+    </style><pre>${html(`$ make run\n${excerpt(output)}`)}</pre>`);
   await page.screenshot({ path: `${images}dev.png`, fullPage: true });
   await page.close();
+}
+
+// The banner, the beginning and the end of what was printed.
+function excerpt(output) {
+  const lines = output.trimEnd().split("\n");
+  return lines.length <= 36 ? lines.join("\n") : [...lines.slice(0, 22), "  …", ...lines.slice(-12)].join("\n");
 }
 
 const colors = { 31: "#f47067", 32: "#57ab5a", 33: "#daaa3f", 34: "#6cb6ff", 35: "#c297ff", 36: "#39c5cf", 37: "#d5dbe3", 90: "#7a8594" };
