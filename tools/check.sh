@@ -5,7 +5,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-steps=(client-dist vet format lint unit race e2e browser fuzz-seeds)
+steps=(client-dist npm vet format lint unit race e2e browser fuzz-seeds)
 logs=bin/check
 mkdir -p "$logs"
 if [[ -t 1 ]]; then bold=$'\e[1m' red=$'\e[31m' green=$'\e[32m' yellow=$'\e[33m' dim=$'\e[2m' off=$'\e[0m'; else bold='' red='' green='' yellow='' dim='' off=''; fi
@@ -13,6 +13,7 @@ if [[ -t 1 ]]; then bold=$'\e[1m' red=$'\e[31m' green=$'\e[32m' yellow=$'\e[33m'
 # Each step is a function. It prints its log; a last line "N passed, N failed,
 # N skipped" gives its counts; exit 75 is a skip whose reason is the last line.
 step_client-dist() { tools/fetch-client-dist.sh; }
+step_npm() { npm_ci; } # first, as Go tests that want the official server need it, too
 step_vet() { go vet work; }
 
 step_format() {
