@@ -68,6 +68,11 @@ func badRequest(status int, name string, context ...any) *refusal {
 // serve handles a request, within the middleware.
 func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 	q := parseQuery(r.URL.RawQuery)
+	if len(r.TransferEncoding) > 0 && r.ProtoMajor == 1 {
+		// The request may have had a Content-Length too, and whoever stands
+		// between may have believed that one: RFC 9112 section 6.1.
+		w.Header().Set("Connection", "close")
+	}
 	if r.Method == http.MethodOptions && s.o.CORS == nil {
 		s.refuse(w, r, refuse(http.StatusBadRequest, CodeBadHandshakeMethod, "Bad handshake method", "method", r.Method))
 		return
@@ -134,7 +139,10 @@ func isUpgrade(r *http.Request) bool {
 // serveSession handles a request that belongs to a session.
 func (s *Server) serveSession(w http.ResponseWriter, r *http.Request, q query, upgrade bool) {
 	c := s.get(q.sid)
-	if c == nil {
+	if c != nil && r.Method == http.MethodGet {
+		c.overdue()
+	}
+	if c == nil || c.is(stateClosed) {
 		s.refuse(w, r, refuse(http.StatusBadRequest, CodeUnknownSession, "Session ID unknown", "sid", q.sid))
 		return
 	}

@@ -3,6 +3,7 @@ package engine_test
 import (
 	"bufio"
 	"bytes"
+	"context"
 	"io"
 	"log/slog"
 	"net"
@@ -24,8 +25,11 @@ type fixture struct {
 	t    *testing.T
 	srv  *engine.Server
 	http *httptest.Server
-	addr string
+	hc   *http.Client
+	conn func() (net.Conn, error)
 
+	pipe    bool
+	handler engine.Handler // nil: the fixture
 	opened  chan *session
 	refused chan *engine.ConnectionError
 	message func(s *session, binary bool, data []byte) error // nil: record
@@ -91,20 +95,70 @@ func newFixture(t *testing.T, o *engine.Options, change ...func(*fixture)) *fixt
 	if o.Hooks.ConnectionError == nil {
 		o.Hooks.ConnectionError = func(e *engine.ConnectionError) { f.refused <- e }
 	}
-	f.srv = engine.NewServer(f, o)
+	if f.handler == nil {
+		f.handler = f
+	}
+	f.srv = engine.NewServer(f.handler, o)
 	f.http = httptest.NewUnstartedServer(f.srv)
 	f.http.Config.ErrorLog = quiet()
+	if f.pipe {
+		l := &pipeListener{conns: make(chan net.Conn), closed: make(chan struct{})}
+		_ = f.http.Listener.Close()
+		f.http.Listener, f.conn = l, l.dial
+	}
 	f.http.Start()
-	f.addr = f.http.Listener.Addr().String()
+	if !f.pipe {
+		addr := f.http.Listener.Addr().String()
+		f.conn = func() (net.Conn, error) { return net.Dial("tcp", addr) }
+	}
+	tr := &http.Transport{DisableCompression: true, DialContext: func(context.Context, string, string) (net.Conn, error) { return f.conn() }}
+	f.hc = &http.Client{Transport: tr}
 	t.Cleanup(func() {
 		if err := f.srv.Close(); err != nil {
 			t.Error(err)
 		}
+		tr.CloseIdleConnections()
 		f.http.CloseClientConnections()
 		f.http.Close()
 	})
 	return f
 }
+
+// inMemory makes a fixture talk through pipes, as a synctest bubble needs it.
+func inMemory(f *fixture) { f.pipe = true }
+
+// A pipeListener accepts what its own dial makes.
+type pipeListener struct {
+	conns  chan net.Conn
+	closed chan struct{}
+	once   sync.Once
+}
+
+func (l *pipeListener) dial() (net.Conn, error) {
+	near, far := net.Pipe()
+	select {
+	case l.conns <- far:
+		return near, nil
+	case <-l.closed:
+		return nil, net.ErrClosed
+	}
+}
+
+func (l *pipeListener) Accept() (net.Conn, error) {
+	select {
+	case c := <-l.conns:
+		return c, nil
+	case <-l.closed:
+		return nil, net.ErrClosed
+	}
+}
+
+func (l *pipeListener) Close() error {
+	l.once.Do(func() { close(l.closed) })
+	return nil
+}
+
+func (l *pipeListener) Addr() net.Addr { return &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 1} }
 
 // An answer is a response, read to its end.
 type answer struct {
@@ -112,8 +166,6 @@ type answer struct {
 	header http.Header
 	body   string
 }
-
-func (f *fixture) client() *http.Client { return f.http.Client() }
 
 // request sends one request to the server's only path; query follows "EIO=4&".
 func (f *fixture) request(method, query, body string, header ...string) answer {
@@ -136,7 +188,7 @@ func (f *fixture) try(method, query, body string, header ...string) (answer, err
 		}
 		req.Header.Add(header[i], header[i+1])
 	}
-	resp, err := f.client().Do(req)
+	resp, err := f.hc.Do(req)
 	if err != nil {
 		return answer{}, err
 	}
@@ -186,7 +238,7 @@ type raw struct {
 
 func (f *fixture) dial() *raw {
 	f.t.Helper()
-	c, err := net.Dial("tcp", f.addr)
+	c, err := f.conn()
 	if err != nil {
 		f.t.Fatal(err)
 	}
@@ -313,3 +365,9 @@ func wantAnswer(t *testing.T, what string, a answer, status int, body string) {
 	}
 }
 
+// newRequest makes a request for a handler that is called without a network.
+func newRequest(method, query string) *http.Request {
+	return httptest.NewRequest(method, "http://x/engine.io/?"+query, nil)
+}
+
+func newRecorderWriter() *httptest.ResponseRecorder { return httptest.NewRecorder() }
