@@ -48,6 +48,8 @@ type Conn struct {
 	blocked  bool          // the kernel did not take everything
 	shut     bool          // the close frame was queued
 	ponging  bool          // a pong was queued
+	torn     bool          // a frame was written in part, and the rest never will be
+	written  chan struct{} // closed when the writer stops; nil: nobody waits
 	traffic  traffic
 }
 
@@ -130,6 +132,17 @@ func (c *Conn) start() {
 	returned = true
 }
 
+// overdue ends the connection if its time is up and the wheel has not noticed
+// yet.
+func (c *Conn) overdue() {
+	c.mu.Lock()
+	late := c.is(stateOpen) && c.beat.Load() != beatIdle && c.srv.wheel.now() >= c.due
+	c.mu.Unlock()
+	if late {
+		c.expire()
+	}
+}
+
 // expire is called when c.due may have passed.
 func (c *Conn) expire() {
 	c.mu.Lock()
@@ -143,7 +156,7 @@ func (c *Conn) expire() {
 		c.end(c.why)
 	case c.beat.Load() == beatIdle:
 		c.beat.Store(beatSent)
-		c.due = now + c.srv.o.PingTimeout
+		c.due += c.srv.o.PingTimeout // not from now: the wheel may be late, and the client counts too
 		c.srv.wheel.schedule(&c.timer, c.due)
 		c.control(pingPacket)
 	default:
@@ -202,6 +215,7 @@ func (c *Conn) packet(data []byte) {
 		c.deliver(false, data)
 		return
 	case '1':
+		c.awaitPoll()
 		c.mu.Lock()
 		c.quit()
 		c.mu.Unlock()

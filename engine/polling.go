@@ -21,11 +21,17 @@ import (
 // nothing to say. A client that asks for more waits like any other.
 const maxNoops = 8
 
+// raceTime is how long a request is held that may have overtaken another one of
+// the same client: two requests sent one after the other arrive on two
+// connections, and may be handled in either order.
+const raceTime = 25 * time.Millisecond
+
 // longPoll is what a Conn has besides while it is polling. Conn.mu guards it.
 type longPoll struct {
 	waiting *poll                    // the GET that waits
 	post    *http.ResponseController // of the POST in progress
 	free    chan struct{}            // closed when the reader stops being it; nil: nobody waits
+	arrived chan struct{}            // closed when a GET comes; nil: nobody waits
 	probe   *probe
 	noops   int
 }
@@ -34,6 +40,8 @@ type longPoll struct {
 type poll struct {
 	ready chan struct{} // closed when it is to be answered
 	woken bool
+	late  bool   // came during an upgrade, which may be over before it
+	wrong bool   // the session has moved to another transport
 	last  string // the whole answer; "": what is queued
 }
 
@@ -51,6 +59,12 @@ func (l *longPoll) answer(last string) {
 		p.woken = true
 		close(p.ready)
 	}
+}
+
+// refuse answers a GET that waits for a transport which the session has left.
+func (l *longPoll) refuse() {
+	l.waiting.wrong = true
+	l.answer("6")
 }
 
 func (l *longPoll) dropProbe() {
@@ -120,10 +134,17 @@ func (c *Conn) poll(w http.ResponseWriter, r *http.Request) {
 		// It bounds the request, which has been read, and not the wait.
 		_ = http.NewResponseController(w).SetReadDeadline(time.Time{})
 	}
+	if p.late {
+		c.holdLate(p)
+	}
 	select {
 	case <-p.ready:
 	case <-r.Context().Done():
 		c.pollBroke(p, r.Context().Err())
+		return
+	}
+	if p.wrong {
+		c.srv.refuse(w, r, badRequest(http.StatusBadRequest, "TRANSPORT_MISMATCH", "transport", "polling", "previousTransport", "websocket"))
 		return
 	}
 	buf := buffers.Get().(*[]byte)
@@ -157,9 +178,49 @@ func (c *Conn) pollBegins() (*poll, int) {
 		l.answer("")
 	} else if probing {
 		l.noops++
-		l.answer("")
+		p.late = true
+	}
+	if l.arrived != nil {
+		close(l.arrived)
+		l.arrived = nil
 	}
 	return p, 0
+}
+
+// holdLate answers a GET that came during an upgrade with a noop, unless the
+// upgrade ends right now: then the GET had overtaken the end.
+func (c *Conn) holdLate(p *poll) {
+	t := time.NewTimer(raceTime)
+	defer t.Stop()
+	select {
+	case <-p.ready:
+		return
+	case <-t.C:
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.lp != nil && c.lp.waiting == p {
+		c.lp.answer("")
+	}
+}
+
+// awaitPoll gives a GET that was sent before a close packet the time to arrive
+// after it, so that it is answered and not refused.
+func (c *Conn) awaitPoll() {
+	c.mu.Lock()
+	if c.lp == nil || c.lp.waiting != nil || !c.is(stateOpen) {
+		c.mu.Unlock()
+		return
+	}
+	arrived := make(chan struct{})
+	c.lp.arrived = arrived
+	c.mu.Unlock()
+	t := time.NewTimer(raceTime)
+	defer t.Stop()
+	select {
+	case <-arrived:
+	case <-t.C:
+	}
 }
 
 // pollBroke ends the session of a GET that was given up.

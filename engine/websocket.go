@@ -110,13 +110,17 @@ func (c *Conn) served(err error) {
 	}
 	c.mu.Lock()
 	w := c.ws
-	last := isClose && !c.is(stateClosed) && !c.writing && !c.shut && c.queue.off == 0
+	last := isClose && !c.is(stateClosed) && !c.shut
 	if !c.is(stateClosed) {
 		if c.is(stateOpen) {
 			c.why = networkError(err)
 		}
 		c.state.Store(stateClosed) // by hand: end would cut
 		c.srv.wheel.cancel(&c.timer)
+		if last {
+			c.stopWriter()
+		}
+		last = last && !c.torn && c.queue.off == 0
 		c.queue.drop()
 		c.wake()
 	}
@@ -126,6 +130,20 @@ func (c *Conn) served(err error) {
 	}
 	cut(w)
 	c.leave()
+}
+
+// stopWriter waits until the write in progress has ended. mu is held, but not
+// while it waits; the state is closed, so there is no next one.
+func (c *Conn) stopWriter() {
+	if !c.writing {
+		return
+	}
+	done := make(chan struct{})
+	c.written = done
+	_ = c.ws.SetWriteDeadline(time.Now().Add(farewellTime))
+	c.mu.Unlock()
+	<-done
+	c.mu.Lock()
 }
 
 // farewellTime bounds the end of a WebSocket after its last frame.
@@ -299,7 +317,11 @@ func (p *probe) move() error {
 	}
 	c.busy, p.moved = true, true
 	c.srv.wheel.cancel(&p.timer)
-	c.lp.answer("6")
+	if p := c.lp.waiting; p != nil && p.late && !p.woken {
+		c.lp.refuse()
+	} else {
+		c.lp.answer("6")
+	}
 	c.lp = nil
 	c.ws, c.compress = p.ws, p.ws.Compress()
 	c.srv.count.upgrades.Add(1)
