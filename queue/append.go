@@ -89,6 +89,9 @@ func (l *Log) append(tx *tx, opt *LogOptions, rs []Record, answers []Appended) (
 			}
 		}
 	}
+	if len(rooms) > 0 {
+		l.roomStated.Store(true)
+	}
 	l.st.touch(tx)
 	v := &l.st.now
 	for i := range rs {

@@ -107,6 +107,9 @@ type Log struct {
 	// records are removed, so that no reader takes a removal for silence.
 	floor atomic.Uint64
 
+	// roomStated says that there is a room with a state of its own.
+	roomStated atomic.Bool
+
 	line line
 }
 
@@ -148,7 +151,11 @@ func (s *Store) Log(ctx context.Context, name string, o *LogOptions) (*Log, erro
 		}
 		l.st.init(id, v, encodeLogState)
 		l.floor.Store(v.first)
-		return l, nil
+		p := objectKey(keyRoomState, id)
+		c := tx.c.storage.Cursor(p, after(p))
+		defer c.Close()
+		l.roomStated.Store(c.Next())
+		return l, c.Err()
 	})
 	if err == nil && o != nil {
 		l.opt.Store(o.withDefaults())

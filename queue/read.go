@@ -135,6 +135,9 @@ func (l *Log) gap(st Storage, from Offset, pos uint64, rooms []string) error {
 	if e.Reason != "" {
 		return e
 	}
+	if !l.roomStated.Load() {
+		return nil
+	}
 	for _, room := range rooms {
 		key := roomStateKey(l.st.id, room)
 		b, ok, err := st.Get(key)
@@ -196,12 +199,19 @@ func (l *Log) seekRooms(st Storage, rooms []string, p *piece) error {
 		seqs = seqs[:p.want]
 		horizon = seqs[p.want-1]
 	}
+	if len(seqs) == 0 {
+		p.pos = horizon
+		return nil
+	}
 	size := 0
+	// Seeking forward with one cursor is cheaper than asking for each.
+	rec := st.Cursor(recordKey(l.st.id, seqs[0]), recordKey(l.st.id, horizon+1))
+	defer rec.Close()
 	for _, seq := range seqs {
 		if size > chunkBytes {
 			break
 		}
-		f := l.fetch(st, seq)
+		f := l.fetchFrom(st, rec, seq)
 		if f.err != nil && !errors.Is(f.err, ErrDamaged) {
 			return f.err
 		}
@@ -253,6 +263,16 @@ func (l *Log) scan(st Storage, p *piece, wanted func(*Entry) bool) error {
 		}
 	}
 	return nil
+}
+
+// fetchFrom is fetch with a cursor over records, which is moved on.
+func (l *Log) fetchFrom(st Storage, c Cursor, seq uint64) found {
+	key := recordKey(l.st.id, seq)
+	if !c.Seek(key) || !bytes.Equal(c.Key(), key) {
+		return l.fetch(st, seq)
+	}
+	e, err := decodeRecord(key, bytes.Clone(c.Value()))
+	return l.locate(seq, e, err)
 }
 
 // fetch reads the record of that sequence, which must be there.
