@@ -17,6 +17,7 @@ type link struct {
 	decoder parser.Decoder
 	packet  parser.Packet
 	since   time.Time // when the server accepted a socket; the reader's own
+	last    *Socket   // of the packet before; the reader's own
 
 	ended bool // under the client's lock
 	why   error
@@ -44,9 +45,12 @@ func (l *link) Message(binary bool, data []byte) error {
 	if h := l.c.o.Hooks.Packet; h != nil {
 		h(false, p)
 	}
-	s := l.c.socket(p.Namespace)
-	if s == nil {
-		return nil // of a namespace nobody asked for
+	s := l.last
+	if s == nil || s.namespace != p.Namespace {
+		if s = l.c.socket(p.Namespace); s == nil {
+			return nil // of a namespace nobody asked for
+		}
+		l.last = s
 	}
 	switch p.Type {
 	case parser.Connect:

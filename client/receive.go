@@ -147,8 +147,11 @@ func (s *Socket) handle(w *work) {
 	}
 }
 
+// errPanicked is what a handler that panicked comes to; guard has logged the rest.
+var errPanicked = errors.New("client: handler panicked")
+
 func (s *Socket) call(h *handler, r *Request) (v any, err error) {
-	err = fmt.Errorf("client: handler of %q panicked", r.Name)
+	err = errPanicked
 	s.guard(r.Name, func() { v, err = h.fn(s.c.ctx, r) })
 	return v, err
 }
