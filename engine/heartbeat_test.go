@@ -208,6 +208,7 @@ func TestServerCloseOverPollingWaitsForAPoll(t *testing.T) {
 		synctest.Wait()
 		s.c.Close(nil)
 		wantAnswer(t, "pending poll", <-pending, 200, "1")
+		synctest.Wait()
 		if st := f.srv.Stats(); len(s.got) != 0 || st.Open != 0 || st.Opened != 3 || st.Closed != 3 {
 			t.Errorf("%+v", st)
 		}

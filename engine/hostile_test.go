@@ -117,7 +117,10 @@ func TestAbortedPollEndsTheSession(t *testing.T) {
 	r := f.dial()
 	r.send("GET /engine.io/?" + polling + "&sid=" + sid + " HTTP/1.1\r\nHost: x\r\n\r\n")
 	r.Close()
-	f.gone("abort", sid, s, engine.ErrTransport)
+	if err := next(t, s.closed); !errors.Is(err, engine.ErrTransport) {
+		t.Error(err)
+	}
+	wantAnswer(t, "poll", f.get(sid), 400, `{"code":1,"message":"Session ID unknown"}`)
 }
 
 func TestAbortedPostEndsTheSession(t *testing.T) {

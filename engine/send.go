@@ -355,14 +355,16 @@ func (c *Conn) write() {
 		err := c.writeAll(b, &waited)
 		c.mu.Lock()
 		c.writing = false
-		if c.is(stateClosed) {
-			break
-		}
 		if err != nil {
+			c.torn = true
 			c.writeFailed(err)
 			break
 		}
 		c.advance(len(b))
+	}
+	if c.written != nil {
+		close(c.written)
+		c.written = nil
 	}
 	if waited && !c.is(stateClosed) {
 		_ = c.ws.SetWriteDeadline(time.Time{})
