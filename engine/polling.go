@@ -111,6 +111,7 @@ func (s *Server) openPolling(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	c.start()
+	c.leave() // before the client can know the session
 	packet := s.openPacket(c.id, true)
 	c.mu.Lock()
 	c.countOut(1, len(packet))
@@ -119,8 +120,9 @@ func (s *Server) openPolling(w http.ResponseWriter, r *http.Request) {
 		h(c, true, '0', len(packet))
 	}
 	s.firstHeaders(w.Header(), r, c.id)
-	s.answer(w, r, append([]byte{'0'}, packet...), false)
-	c.leave()
+	if err := s.answer(w, r, append([]byte{'0'}, packet...), false); err != nil {
+		c.fail(fmt.Errorf("%w: handshake: %w", ErrTransport, err))
+	}
 }
 
 // poll serves a GET.
@@ -352,36 +354,41 @@ func (c *Conn) post(w http.ResponseWriter, r *http.Request) {
 		w.WriteHeader(http.StatusBadRequest)
 		return
 	}
-	defer c.leave()
-	if media, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type")); media == "application/octet-stream" {
-		c.srv.count.bad.Add(1)
-		c.fail(fmt.Errorf("%w: content type of Engine.IO 3", ErrTransport))
-		w.Header().Set("Connection", "close")
-		w.WriteHeader(http.StatusBadRequest)
-		return
-	}
-	buf := buffers.Get().(*[]byte)
-	body, status, err := c.readBody(rc, r, (*buf)[:0])
-	defer func() { putBuffer(buf, body) }()
-	switch {
-	case status == http.StatusRequestEntityTooLarge:
-		c.srv.count.tooLarge.Add(1)
-		w.Header().Set("Connection", "close")
-		w.WriteHeader(status)
-		return
-	case err != nil:
-		c.fail(fmt.Errorf("%w: request body: %w", ErrTransport, err))
+	status := c.receive(rc, r)
+	// Not later: the client may send the next one as soon as it has the answer.
+	c.leave()
+	if status != http.StatusOK {
 		w.Header().Set("Connection", "close")
 		w.WriteHeader(status)
 		return
 	}
-	c.payload(body)
 	h := w.Header()
 	h.Set("Content-Type", "text/html")
 	h.Set("Content-Length", "2")
 	h.Set("Cache-Control", "no-store")
 	c.srv.headers(h, r)
 	_, _ = io.WriteString(w, "ok")
+}
+
+// receive reads and handles a body and returns the status of the answer.
+func (c *Conn) receive(rc *http.ResponseController, r *http.Request) int {
+	if media, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type")); media == "application/octet-stream" {
+		c.srv.count.bad.Add(1)
+		c.fail(fmt.Errorf("%w: content type of Engine.IO 3", ErrTransport))
+		return http.StatusBadRequest
+	}
+	buf := buffers.Get().(*[]byte)
+	body, status, err := c.readBody(rc, r, (*buf)[:0])
+	switch {
+	case err != nil:
+		c.fail(fmt.Errorf("%w: request body: %w", ErrTransport, err))
+	case status == http.StatusRequestEntityTooLarge:
+		c.srv.count.tooLarge.Add(1)
+	default:
+		c.payload(body)
+	}
+	putBuffer(buf, body)
+	return status
 }
 
 // postBegins makes the caller the reader, if there is none.
