@@ -46,13 +46,6 @@ func TestReceivingAllocatesNothing(t *testing.T) {
 	}
 }
 
-// mute is a handler whose sessions cost nothing.
-type mute struct{ opened chan struct{} }
-
-func (m mute) Open(*engine.Conn) engine.Session { m.opened <- struct{}{}; return m }
-func (mute) Message(bool, []byte) error         { return nil }
-func (mute) Closed(error)                       {}
-
 func TestIdleConnectionIsSmall(t *testing.T) {
 	const n, limit = 500, 8 << 10
 	h := mute{make(chan struct{}, n)}
