@@ -75,7 +75,7 @@ func (l *Log) append(tx *tx, opt *LogOptions, rs []Record, answers []Appended) (
 	var rooms []roomState
 	for i := range rs {
 		if rs[i].ID != "" && opt.IDs.Count > 0 {
-			o, ok, err := l.st.now.ids.find(tx, l.st.id, rs[i].ID)
+			o, ok, err := l.st.now.ids.find(tx, l.seen, l.st.id, rs[i].ID)
 			if err != nil {
 				return false, err
 			}
@@ -113,7 +113,7 @@ func (l *Log) append(tx *tx, opt *LogOptions, rs []Record, answers []Appended) (
 		l.index(tx, r.Rooms, seq)
 		answers[i].Offset = Offset{v.epoch, seq}
 		if r.ID != "" && opt.IDs.Count > 0 {
-			v.ids.remember(tx, l.st.id, answers[i].Offset, opt.IDs, r.ID)
+			v.ids.remember(tx, l.seen, l.st.id, answers[i].Offset, opt.IDs, r.ID)
 		}
 		for j := range rooms {
 			if slices.Contains(r.Rooms, rooms[j].room) {

@@ -102,6 +102,7 @@ type Log struct {
 	opt  atomic.Pointer[LogOptions]
 	st   state[logState]
 	gone atomic.Bool
+	seen *seen
 
 	// floor is the first sequence that readers may find. It is raised before
 	// records are removed, so that no reader takes a removal for silence.
@@ -150,6 +151,7 @@ func (s *Store) Log(ctx context.Context, name string, o *LogOptions) (*Log, erro
 			return nil, err
 		}
 		l.st.init(id, v, encodeLogState)
+		l.seen = newSeen(v.ids)
 		l.floor.Store(v.first)
 		p := objectKey(keyRoomState, id)
 		c := tx.c.storage.Cursor(p, after(p))

@@ -70,6 +70,7 @@ type Mailboxes struct {
 	opt  atomic.Pointer[MailboxOptions]
 	st   state[boxesState]
 	gone atomic.Bool
+	seen *seen
 	line line
 
 	forgotten atomic.Int64 // when empty mailboxes were last looked for, in milliseconds
@@ -119,6 +120,7 @@ func (s *Store) Mailboxes(ctx context.Context, name string, o *MailboxOptions) (
 			return nil, err
 		}
 		m.st.init(id, v, encodeBoxesState)
+		m.seen = newSeen(v.ids)
 		m.forgotten.Store(tx.now)
 		return m, nil
 	})
@@ -321,7 +323,7 @@ func (b Mailbox) publish(tx *tx, opt *MailboxOptions, o *Outgoing, scans bool) (
 	}
 	v := &m.st.now
 	if o.Key != "" && opt.IDs.Count > 0 {
-		at, ok, err := v.ids.find(tx, m.st.id, b.recipient, b.topic, o.Key)
+		at, ok, err := v.ids.find(tx, m.seen, m.st.id, b.recipient, b.topic, o.Key)
 		if err != nil {
 			return r, err
 		}
@@ -374,7 +376,7 @@ func (b Mailbox) publish(tx *tx, opt *MailboxOptions, o *Outgoing, scans bool) (
 	box.used = uint64(tx.now)
 	b.putState(tx, &box)
 	if o.Key != "" && opt.IDs.Count > 0 {
-		v.ids.remember(tx, m.st.id, at, opt.IDs, b.recipient, b.topic, o.Key)
+		v.ids.remember(tx, m.seen, m.st.id, at, opt.IDs, b.recipient, b.topic, o.Key)
 	}
 	r.ID, r.Seq = at.String(), at.Seq
 	return r, nil

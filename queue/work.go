@@ -66,6 +66,7 @@ type Work struct {
 	opt  atomic.Pointer[WorkOptions]
 	st   state[workState]
 	gone atomic.Bool
+	seen *seen
 
 	mu     sync.Mutex
 	pushed chan struct{} // closed and made anew when there may be something to lease
@@ -142,6 +143,7 @@ func (s *Store) Work(ctx context.Context, name string, o *WorkOptions) (*Work, e
 			return nil, err
 		}
 		w.st.init(id, v, encodeWorkState)
+		w.seen = newSeen(v.ids)
 		return w, nil
 	})
 	if err == nil && o != nil {
@@ -225,7 +227,7 @@ func (w *Work) push(tx *tx, opt *WorkOptions, jobs []Job, answers []Pushed) erro
 		if jobs[i].Key == "" || opt.IDs.Count < 0 {
 			continue
 		}
-		at, ok, err := w.st.now.ids.find(tx, w.st.id, jobs[i].Key)
+		at, ok, err := w.st.now.ids.find(tx, w.seen, w.st.id, jobs[i].Key)
 		if err != nil {
 			return err
 		}
@@ -264,7 +266,7 @@ func (w *Work) push(tx *tx, opt *WorkOptions, jobs []Job, answers []Pushed) erro
 			tx.put(h, encodeNumbers(h, uint64(len(v.groups))))
 		}
 		if j.Key != "" && opt.IDs.Count > 0 {
-			v.ids.remember(tx, w.st.id, Offset{v.epoch, seq}, opt.IDs, j.Key)
+			v.ids.remember(tx, w.seen, w.st.id, Offset{v.epoch, seq}, opt.IDs, j.Key)
 		}
 	}
 	return nil
