@@ -284,7 +284,7 @@ func (e *engine) Apply(qb queue.Batch, sync bool) (func() error, error) {
 
 // await waits until b is on the disk.
 func (e *engine) await(b *pebble.Batch, n uint64) error {
-	err := e.guard(b.SyncWait)
+	err := b.SyncWait()
 	if err == nil {
 		err = b.Close()
 	}
