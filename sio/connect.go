@@ -78,7 +78,7 @@ func (s *Socket) admit(ctx context.Context) error {
 
 	var lost *session
 	if ns.recovery != nil {
-		lost = ns.recovery.claim(s)
+		lost = ns.recovery.claim(ctx, s)
 		s.pid = newID()
 	}
 	if lost != nil {
@@ -220,6 +220,9 @@ func (s *Socket) disconnected() {
 	}
 	defer s.conn.srv.release(s.ns)
 	s.leave.Do(s.leaveAll) // when it closed while joining
+	if s.ns.recovery != nil {
+		s.ns.recovery.depart(s)
+	}
 	if !s.greeted {
 		return
 	}

@@ -16,6 +16,7 @@ const (
 	taskConnect
 	taskDisconnect
 	taskFunc // call fn
+	taskSave // store the session
 )
 
 // do queues a task that is not an event, whether or not there is room.
@@ -75,6 +76,8 @@ func (s *Socket) run(batch []*Request) {
 			s.connect()
 		case taskDisconnect:
 			s.disconnected()
+		case taskSave:
+			s.saveChanges()
 		case taskFunc:
 			if err := protect(func() error { r.fn(); return nil }); err != nil {
 				s.failed("acknowledgement", err)

@@ -172,14 +172,19 @@ func (l *later) init(n *Namespace) {
 func (l *later) do(fn func()) { l.lane.Force(fn) }
 
 // WantsRoomEvents tells the adapter whether anybody listens.
-func (l *local) WantsRoomEvents() bool { return len((*Namespace)(l).roomHooks()) > 0 }
+func (l *local) WantsRoomEvents() bool {
+	return l.recovery != nil && l.recovery.durable != nil || len((*Namespace)(l).roomHooks()) > 0
+}
 
 // RoomEvent implements adapter.Local.
 func (l *local) RoomEvent(e adapter.RoomEvent) {
-	if !l.WantsRoomEvents() {
+	s, _ := e.Member.(*Socket)
+	if s != nil && l.recovery != nil {
+		s.touch() // it may have been moved by a Target
+	}
+	if len((*Namespace)(l).roomHooks()) == 0 {
 		return
 	}
-	s, _ := e.Member.(*Socket)
 	ev := RoomEvent{Kind: e.Kind, Room: e.Room, Socket: s}
 	l.later.do(func() {
 		for _, fn := range (*Namespace)(l).roomHooks() {

@@ -72,8 +72,8 @@ func newNamespace(srv *Server, name string) *Namespace {
 func (n *Namespace) open() error {
 	n.start.Do(func() {
 		n.adapter, n.startErr = n.srv.opts.Adapter(n.name, (*local)(n))
-		if n.srv.opts.Recovery != nil {
-			n.recovery = newRecovery(n, n.srv.opts.Recovery)
+		if n.startErr == nil && n.srv.opts.Recovery != nil {
+			n.recovery, n.startErr = newRecovery(n, n.srv.opts.Recovery)
 		}
 	})
 	return n.startErr

@@ -1,6 +1,7 @@
 package sio
 
 import (
+	"context"
 	"log/slog"
 	"time"
 
@@ -48,6 +49,21 @@ type Recovery struct {
 	// MaxSessions bounds the sessions kept of lost connections per
 	// namespace; default 100,000. The oldest give way.
 	MaxSessions int
+
+	// MayRejoin is asked for each room of a socket that is recovered; rooms
+	// for which it reports false are left out, with what was sent to them.
+	// nil: all of them.
+	MayRejoin func(ctx context.Context, s *Socket, room string) bool
+
+	// Log returns where a namespace keeps its sessions, and the events of
+	// rooms for which Durable reports true, so that both outlive the
+	// process; nil: in memory. Package mailroom has one.
+	Log func(namespace string) (Log, error)
+	// Durable says which rooms are durable: an event for any of them is
+	// stored before it is sent. It is asked with "" for events to the whole
+	// namespace and with a socket's ID for those to one socket. nil: none.
+	// It must always answer the same for a room.
+	Durable func(room string) bool
 }
 
 // Limits bound what clients can make the server keep. A zero field is its

@@ -116,6 +116,9 @@ func badArguments(err error) error {
 // call runs h, contains its panic and answers the peer.
 func (r *Request) call(ctx context.Context, h Handler, log *slog.Logger) (panicked bool) {
 	reply, err := r.protect(ctx, h)
+	if r.Socket != nil {
+		r.Socket.saveChanges()
+	}
 	var p *panicError
 	panicked = errors.As(err, &p)
 	switch {

@@ -2,6 +2,7 @@ package sio
 
 import (
 	"context"
+	"encoding/json"
 	"maps"
 	"net/http"
 	"slices"
@@ -20,17 +21,19 @@ import (
 // and OnDisconnect. Different sockets run in parallel. An acknowledgement
 // never waits behind an event, so a handler may call its own client.
 type Socket struct {
-	conn *conn
-	name string     // the namespace as the client wrote it
-	ns   *Namespace // nil until the handshake has found it
-	id   string
-	pid  string // private ID for recovery; empty when it is off
-	auth []byte
-	lane lane.Lane[*Request]
+	conn  *conn
+	name  string     // the namespace as the client wrote it
+	ns    *Namespace // nil until the handshake has found it
+	id    string
+	pid   string // private ID for recovery; empty when it is off
+	fence uint64 // of its stored session
+	auth  []byte
+	lane  lane.Lane[*Request]
 
 	state     atomic.Uint32 // connecting, joining, connected, closed
 	ready     atomic.Bool   // OnConnect has returned, so that its handlers are known
 	more      atomic.Bool   // further events of this socket wait
+	dirty     atomic.Bool   // rooms or values have changed since they were stored
 	discard   atomic.Bool   // the server disconnected: waiting events are dropped
 	lastSeq   atomic.Uint64 // of the last logged event sent; for recovery
 	recovered bool
@@ -119,28 +122,53 @@ func (s *Socket) PathValue(name string) string {
 }
 
 // Set keeps a value on the socket under key: socket.data. Values are carried
-// over by recovery and, encoded as JSON, shown to other nodes by [Target.All].
+// over by recovery and, encoded as JSON, shown to other nodes by [Target.All]
+// and stored if sessions are.
 func (s *Socket) Set(key string, value any) {
 	s.mu.Lock()
-	defer s.mu.Unlock()
 	if s.values == nil {
 		s.values = make(map[string]any)
 	}
 	s.values[key] = value
+	s.mu.Unlock()
+	s.touch()
 }
 
-// Get returns the value that Set keeps under key, or nil.
+// Get returns the value that Set keeps under key, or nil. One that was stored
+// and read again has the type that encoding/json gives it; see [Value].
 func (s *Socket) Get(key string) any {
+	v, _ := Value[any](s, key)
+	return v
+}
+
+// Value returns the value that [Socket.Set] keeps under key, and whether it is
+// there as a T. One that was stored and read again is decoded to a T.
+func Value[T any](s *Socket, key string) (v T, ok bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.values[key]
+	have, ok := s.values[key]
+	if raw, stored := have.(restored); stored {
+		if err := json.Unmarshal(raw, &v); err != nil {
+			return v, false
+		}
+		s.values[key] = v
+		return v, true
+	}
+	v, ok = have.(T)
+	return v, ok
 }
 
 // Data returns a copy of all values kept by Set.
 func (s *Socket) Data() map[string]any {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return maps.Clone(s.values)
+	data := maps.Clone(s.values)
+	for key, v := range data {
+		if raw, ok := v.(restored); ok {
+			data[key] = json.RawMessage(raw)
+		}
+	}
+	return data
 }
 
 // Join adds the socket to rooms: socket.join. In a guard it takes effect when
@@ -188,6 +216,7 @@ func (s *Socket) Join(ctx context.Context, rooms ...string) error {
 		_ = s.ns.adapter.Remove(context.WithoutCancel(ctx), s)
 		return ErrClosed
 	}
+	s.touch()
 	return nil
 }
 
@@ -204,7 +233,9 @@ func (s *Socket) Leave(ctx context.Context, rooms ...string) error {
 	if s.state.Load() == closed {
 		return nil
 	}
-	return s.ns.adapter.Leave(ctx, s, rooms...)
+	err := s.ns.adapter.Leave(ctx, s, rooms...)
+	s.touch()
+	return err
 }
 
 // Rooms returns the rooms of the socket, its own ID first: socket.rooms. After

@@ -28,6 +28,7 @@ type Stats struct {
 
 	AckOverflows, RoomOverflows, NamespaceOverflows int64 // refused by [Limits]
 
+	Stored          int64 // durable events
 	Recovered       int64 // sockets that got their state back
 	RecoveryFailed  int64 // sockets that asked for it in vain
 	RecoveryTrimmed int64 // events dropped before their time
@@ -35,12 +36,12 @@ type Stats struct {
 
 // counters are the live form of Stats.
 type counters struct {
-	connects, disconnects, refused, connectTimeouts atomic.Int64
-	eventsIn, eventsOut, broadcasts                 atomic.Int64
-	acksIn, acksOut, ackTimeouts, strayAcks         atomic.Int64
-	unhandled, panics, badPackets                   atomic.Int64
-	ackOverflows, roomOverflows, namespaceOverflows atomic.Int64
-	recovered, recoveryFailed, recoveryTrimmed      atomic.Int64
+	connects, disconnects, refused, connectTimeouts    atomic.Int64
+	eventsIn, eventsOut, broadcasts                    atomic.Int64
+	acksIn, acksOut, ackTimeouts, strayAcks            atomic.Int64
+	unhandled, panics, badPackets                      atomic.Int64
+	ackOverflows, roomOverflows, namespaceOverflows    atomic.Int64
+	stored, recovered, recoveryFailed, recoveryTrimmed atomic.Int64
 }
 
 // Stats returns the counters. It may be called at any time.
@@ -65,6 +66,7 @@ func (s *Server) Stats() Stats {
 		AckOverflows:       c.ackOverflows.Load(),
 		RoomOverflows:      c.roomOverflows.Load(),
 		NamespaceOverflows: c.namespaceOverflows.Load(),
+		Stored:             c.stored.Load(),
 		Recovered:          c.recovered.Load(),
 		RecoveryFailed:     c.recoveryFailed.Load(),
 		RecoveryTrimmed:    c.recoveryTrimmed.Load(),
