@@ -23,7 +23,9 @@ var layers = map[string]string{
 	"client":              "engine event internal/lane internal/typed parser",
 	"sio":                 "adapter engine event internal/lane internal/typed parser",
 	"siotest":             "client sio",
+	"mailroom":            "queue sio",
 	"conformance":         "",
+	"conformance/hostile": "",
 	"conformance/server":  "adapter engine parser sio",
 	"e2e/server":          "engine event sio",
 }
