@@ -40,6 +40,9 @@ type ClientConn struct {
 	ws     *ws.Conn // nil: the transport is polling
 	probe  *ws.Conn // of an upgrade in progress
 	paused bool     // an upgrade is waiting for silence on polling
+	wrote  bool     // something was sent over ws
+	// reverted tells that the next poll shows whether the session is still there.
+	reverted bool
 	// polling tells that a goroutine polls, writing that one sends.
 	polling, writing bool
 

@@ -2,6 +2,7 @@ package engine_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"log"
@@ -26,6 +27,7 @@ type fakeServer struct {
 	// intercept may answer a request itself.
 	intercept func(w http.ResponseWriter, r *http.Request) bool
 
+	drop     bool        // ends the WebSocket of an upgrade at its end
 	out      chan string // to a polling client
 	in       chan string // packets from the client, binary ones as "b:…"
 	requests chan *http.Request
@@ -120,6 +122,8 @@ func (r *fakeReader) Message(binary bool, data []byte) error {
 	case string(data) == "2probe":
 		r.s.frame("3probe")
 		close(r.s.probed)
+	case string(data) == "5" && r.s.drop:
+		return errors.New("dropped")
 	default:
 		r.s.in <- string(data)
 	}

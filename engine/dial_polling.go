@@ -53,6 +53,7 @@ func (c *ClientConn) poll(body []byte) {
 	empty := 0
 	for {
 		if body != nil {
+			c.pollCame()
 			useful, err := c.payload(body)
 			if err != nil {
 				c.ended(err)
@@ -68,10 +69,26 @@ func (c *ClientConn) poll(body []byte) {
 		}
 		var err error
 		if body, err = c.get(c.ctx, c.d.o.MaxPayload); err != nil {
-			c.fail(fmt.Errorf("%w: %w", ErrTransport, err))
+			c.pollFailed(err)
 			return
 		}
 	}
+}
+
+func (c *ClientConn) pollCame() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.reverted = false
+}
+
+func (c *ClientConn) pollFailed(err error) {
+	c.mu.Lock()
+	kind := ErrTransport
+	if c.reverted { // it had ended with the WebSocket already
+		kind = ErrTransportClose
+	}
+	c.mu.Unlock()
+	c.fail(fmt.Errorf("%w: %w", kind, err))
 }
 
 // keepPolling reports whether another request is due.

@@ -145,6 +145,7 @@ func (c *ClientConn) writeInlineLocked(ms []Message, m Mode) error {
 		b = c.appendFrame(b, c.ws, o)
 	}
 	defer func() { putBuffer(p, b) }()
+	c.wrote = true
 	n, err := c.ws.TryWrite(b)
 	if err != nil {
 		return err
@@ -266,6 +267,7 @@ func (c *ClientConn) batchLocked() (body []byte, size int) {
 		size += len(o.data) + perPacket
 		switch {
 		case c.ws != nil:
+			c.wrote = true
 			body = c.appendFrame(body, c.ws, o)
 		case len(body) > 0:
 			body = appendPacket(append(body, separator), o)

@@ -165,6 +165,23 @@ func TestUpgradeThatStallsGoesBackToPolling(t *testing.T) {
 	}
 }
 
+func TestUpgradeThatTheServerDropsAtTheEndGoesBackToPolling(t *testing.T) {
+	failed := make(chan error, 1)
+	s := newFake(t, func(s *fakeServer) { s.drop = true })
+	c, r := mustDial(t, s.URL, &engine.DialOptions{
+		Hooks: engine.DialHooks{UpgradeError: func(_ *engine.ClientConn, err error) { failed <- err }},
+	})
+	if err := next(t, failed); err == nil {
+		t.Fatal("no error")
+	}
+	s.out <- "4the last word\x1e1"
+	expect(t, r.messages, "the last word")
+	if why := next(t, r.closed); !errors.Is(why, engine.ErrTransportClose) {
+		t.Fatal(why)
+	}
+	_ = c
+}
+
 func TestWebSocketFirstFallsBackToPolling(t *testing.T) {
 	s := newFake(t, func(s *fakeServer) {
 		s.intercept = func(w http.ResponseWriter, r *http.Request) bool {

@@ -45,7 +45,7 @@ func (c *ClientConn) upgrade() {
 	if err = conn.Write(ws.AppendMasked(nil, ws.OpText, []byte("2probe"))); err == nil {
 		err = conn.Serve(r)
 	}
-	if r.state == readOpen {
+	if r.state == readOpen && !c.revert(conn, r) {
 		c.serveEnded(conn, err)
 		return
 	}
@@ -108,6 +108,20 @@ func (c *ClientConn) move(ctx context.Context, conn *ws.Conn, stop func() bool) 
 		h(c)
 	}
 	return nil
+}
+
+// revert goes back to polling when conn ended right after the "5": a server that
+// is closing the session drops the probe and waits for a poll that takes what
+// it still has to say. If the server has moved after all, the poll tells. What
+// was sent over conn cannot be taken back, so nothing must have been.
+func (c *ClientConn) revert(conn *ws.Conn, r *frameReader) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.ws != conn || r.heard || c.wrote || c.closing || c.closed {
+		return false
+	}
+	c.ws, c.paused, c.reverted = nil, true, true // until resume and the next poll
+	return true
 }
 
 // resume goes on with polling after an upgrade that came to nothing.

@@ -72,12 +72,14 @@ type frameReader struct {
 	c      *ClientConn
 	conn   *ws.Conn
 	state  int
+	heard  bool // something came while it was open
 	opened chan struct{}
 	probed func() error // called when the probe was answered
 }
 
 // Message implements [ws.Handler].
 func (r *frameReader) Message(binary bool, data []byte) error {
+	r.heard = r.state == readOpen
 	switch {
 	case r.state == readOpen && binary:
 		if h := r.c.d.o.Hooks.Packet; h != nil {
@@ -116,6 +118,7 @@ func (r *frameReader) Ping(data []byte) {
 		_ = r.conn.Write(ws.AppendMasked(nil, ws.OpPong, data))
 		return
 	}
+	r.heard = true
 	r.c.control('P', data)
 }
 
