@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"time"
 
 	"github.com/roomwire/roomwire/sio"
 )
@@ -67,6 +68,11 @@ func handle(ns *sio.Namespace, f flags) {
 		return nil, r.Socket.Namespace().To(room).Except(except).Emit(ctx, "msg", args...)
 	})
 	ns.Handle("ask", ask)
+	ns.Handle("ask-briefly", func(ctx context.Context, r *sio.Request) (any, error) {
+		ctx, cancel := context.WithTimeout(ctx, 50*time.Millisecond)
+		return nil, r.Socket.EmitFunc(ctx, "asked", func(context.Context, sio.Reply, error) { cancel() })
+	})
+	ns.Handle("panic", func(context.Context, *sio.Request) (any, error) { panic("asked for") })
 }
 
 // rest decodes the first arguments and returns the others as they are, binary

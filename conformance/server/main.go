@@ -30,6 +30,7 @@ import (
 type flags struct {
 	addr, debug                                            string
 	pingInterval, pingTimeout, connectTimeout, upgradeTime time.Duration
+	headerTimeout                                          time.Duration
 	maxPayload                                             int
 	deflate, recovery, suite, verbose                      bool
 	cors                                                   string
@@ -43,6 +44,7 @@ func parseFlags() flags {
 	flag.DurationVar(&f.pingTimeout, "ping-timeout", 20*time.Second, "time to answer a heartbeat")
 	flag.DurationVar(&f.connectTimeout, "connect-timeout", 45*time.Second, "time to join a namespace")
 	flag.DurationVar(&f.upgradeTime, "upgrade-timeout", 10*time.Second, "time to finish an upgrade")
+	flag.DurationVar(&f.headerTimeout, "header-timeout", 10*time.Second, "time to send the header of a request")
 	flag.IntVar(&f.maxPayload, "max-payload", 1e6, "bytes of one message")
 	flag.BoolVar(&f.deflate, "deflate", false, "compress WebSocket messages")
 	flag.BoolVar(&f.recovery, "recovery", false, "connection state recovery")
@@ -82,6 +84,11 @@ func run(f flags) error {
 	srv := sio.NewServer(&sio.Options{Engine: opts, ConnectTimeout: f.connectTimeout, Recovery: recovery(f)})
 	handle(srv.Of("/"), f)
 	handle(srv.Of("/custom"), f)
+	// A guard that never answers; the end of the connection ends it.
+	srv.Of("/stuck").Use(func(ctx context.Context, _ *sio.Socket) error {
+		<-ctx.Done()
+		return ctx.Err()
+	})
 	if !f.suite {
 		handle(srv.OfRegexp(regexp.MustCompile(`^/dynamic-\d+$`)), f)
 	}
@@ -89,15 +96,16 @@ func run(f flags) error {
 	mux := http.NewServeMux()
 	mux.Handle("/engine.io/", eio)
 	mux.Handle("/socket.io/", srv)
-	hs := &http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute}
+	hs := &http.Server{Handler: mux, ReadHeaderTimeout: f.headerTimeout, MaxHeaderBytes: 16 << 10, IdleTimeout: 2 * time.Minute}
 	ln, err := net.Listen("tcp", f.addr)
 	if err != nil {
 		return err
 	}
-	if err := serveDebug(f.debug, srv, eio); err != nil {
+	debugURL, err := serveDebug(f.debug, srv, eio)
+	if err != nil {
 		return err
 	}
-	fmt.Printf("http://%s pid %d\n", ln.Addr(), os.Getpid())
+	fmt.Printf("http://%s pid %d debug %s\n", ln.Addr(), os.Getpid(), debugURL)
 
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
@@ -124,14 +132,15 @@ func recovery(f flags) *sio.Recovery {
 	return &sio.Recovery{}
 }
 
-// serveDebug serves profiles, the counters and a way to collect garbage.
-func serveDebug(addr string, srv *sio.Server, eio *engine.Server) error {
+// serveDebug serves profiles, the counters and a way to collect garbage. It
+// returns the URL, "-" for none.
+func serveDebug(addr string, srv *sio.Server, eio *engine.Server) (string, error) {
 	if addr == "" {
-		return nil
+		return "-", nil
 	}
 	ln, err := net.Listen("tcp", addr)
 	if err != nil {
-		return err
+		return "", err
 	}
 	http.HandleFunc("/__gc", func(w http.ResponseWriter, _ *http.Request) { debug.FreeOSMemory() })
 	http.HandleFunc("/__stats", func(w http.ResponseWriter, _ *http.Request) {
@@ -143,7 +152,7 @@ func serveDebug(addr string, srv *sio.Server, eio *engine.Server) error {
 		})
 	})
 	go func() { _ = http.Serve(ln, nil) }() // until the process ends
-	return nil
+	return "http://" + ln.Addr().String(), nil
 }
 
 // echo sends every Engine.IO message back.
