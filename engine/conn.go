@@ -37,6 +37,7 @@ type Conn struct {
 	timer    timer
 	queue    queue
 	room     chan struct{} // closed when the queue shrinks; nil: nobody waits
+	done     chan struct{} // closed when nothing comes in any more; nil: nobody asked
 	need     int           // bytes that did not fit
 	pong     *Prepared     // the reader's: to be sent when it has handled what it read
 	busy     bool          // there is a reader
@@ -270,6 +271,7 @@ func (c *Conn) close(why error) {
 	c.why = why
 	c.state.Store(stateClosing)
 	c.wake()
+	c.over()
 	if c.ws != nil {
 		c.due = c.srv.wheel.now() + c.srv.o.WriteTimeout
 		c.srv.wheel.schedule(&c.timer, c.due)
@@ -277,8 +279,13 @@ func (c *Conn) close(why error) {
 		return
 	}
 	c.lp.dropProbe()
-	// A client that is between two polls will come for what is queued.
-	c.due = c.srv.wheel.now() + min(c.srv.o.PingTimeout, 30*time.Second)
+	// A client that is between two polls will come for what is queued; when
+	// the server shuts down it has less time for that.
+	linger := min(c.srv.o.PingTimeout, 30*time.Second)
+	if errors.Is(why, ErrServerClosed) {
+		linger = min(linger, lingerTime)
+	}
+	c.due = c.srv.wheel.now() + linger
 	c.srv.wheel.schedule(&c.timer, c.due)
 	c.lp.answer("")
 	c.settleSoon()
@@ -315,6 +322,7 @@ func (c *Conn) end(why error) {
 	c.srv.wheel.cancel(&c.timer)
 	c.queue.drop()
 	c.wake()
+	c.over()
 	if c.ws != nil {
 		cut(c.ws) // its reader settles
 		return
@@ -394,6 +402,28 @@ func (c *Conn) wake() {
 		close(c.room)
 		c.room = nil
 	}
+}
+
+// over tells those who asked that nothing comes in any more. mu is held.
+func (c *Conn) over() {
+	if c.done != nil && c.done != isOver {
+		close(c.done)
+	}
+	c.done = isOver
+}
+
+var isOver = func() chan struct{} { c := make(chan struct{}); close(c); return c }()
+
+// Done is closed when the connection closes, which its session may not have
+// been told yet. A session whose Message has to wait for something waits for
+// this, too: while it waits, nobody else can tell it.
+func (c *Conn) Done() <-chan struct{} {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.done == nil {
+		c.done = make(chan struct{})
+	}
+	return c.done
 }
 
 // Wait waits until Send would not return [ErrFull], the connection closes, or

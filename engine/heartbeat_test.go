@@ -189,7 +189,8 @@ func TestServerCloseOverPollingWaitsForAPoll(t *testing.T) {
 		}
 		time.Sleep(300 * time.Millisecond)
 		wantAnswer(t, "post while closing", f.post(sid, "4x"), 200, "ok")
-		wantAnswer(t, "poll", f.get(sid), 200, "4last words\x1e1")
+		wantAnswer(t, "poll", f.get(sid), 200, "4last words")
+		wantAnswer(t, "the end, by itself", f.get(sid), 200, "1")
 		wantAnswer(t, "next", f.get(sid), 400, `{"code":1,"message":"Session ID unknown"}`)
 
 		sid, s = f.open()
@@ -271,7 +272,8 @@ func TestSessionErrorClosesTheConnection(t *testing.T) {
 	if err := next(t, s.closed); err != why {
 		t.Error(err)
 	}
-	wantAnswer(t, "poll", f.get(sid), 200, "4reason\x1e1")
+	wantAnswer(t, "poll", f.get(sid), 200, "4reason")
+	wantAnswer(t, "the end, by itself", f.get(sid), 200, "1")
 }
 
 func TestShutdownClosesEverySessionAndWaits(t *testing.T) {

@@ -258,10 +258,8 @@ func (c *Conn) pollEnds(p *poll, buf []byte) (body []byte, compress, drained boo
 		c.queue.pop()
 	}
 	c.wake()
-	if c.is(stateClosing) {
-		if len(buf) > 0 {
-			buf = append(buf, separator)
-		}
+	if len(buf) == 0 && c.is(stateClosing) {
+		// Not together with messages: clients close before they look at them.
 		buf = append(buf, '1')
 		c.end(c.why)
 	}
