@@ -6,7 +6,6 @@ import (
 	"embed"
 	"io/fs"
 	"net/http"
-	"path"
 	"strconv"
 	"strings"
 	"sync"
@@ -40,7 +39,7 @@ func ClientVersion() string {
 // serveBundle answers a request for a browser bundle. It reports false when
 // the request is not for one.
 func (s *Server) serveBundle(w http.ResponseWriter, r *http.Request) bool {
-	name := path.Base(r.URL.Path)
+	name := r.URL.Path[strings.LastIndexByte(r.URL.Path, '/')+1:]
 	if !bundles[name] || (r.Method != http.MethodGet && r.Method != http.MethodHead) {
 		return false
 	}

@@ -186,6 +186,13 @@ func (c *conn) socket(namespace string) (s *Socket, ended bool) {
 	return nil, slices.Contains(c.ended, namespace)
 }
 
+// all returns the sockets of the connection.
+func (c *conn) all() []*Socket {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return slices.Clone(c.sockets)
+}
+
 // detach forgets s; byUs tells that the client did not ask for it.
 func (c *conn) detach(s *Socket, byUs bool) {
 	c.mu.Lock()
@@ -212,11 +219,10 @@ func (c *conn) Closed(why error) {
 	c.accepted()
 	c.mu.Lock()
 	c.closed = true
-	sockets := slices.Clone(c.sockets)
 	c.mu.Unlock()
 	c.dec.Reset()
 	reason := reasonOf(why)
-	for _, s := range sockets {
+	for _, s := range c.all() {
 		s.close(reason)
 	}
 }

@@ -146,19 +146,31 @@ func (s *Socket) enter(ctx context.Context, missed []parser.Payload) error {
 	return nil
 }
 
-// disconnect ends the socket from this side.
+// disconnect ends the socket from this side; with closeConn, all sockets of
+// its connection and the connection.
 func (s *Socket) disconnect(closeConn bool) {
-	if s.state.Load() != closed {
-		s.discard.Store(true)
-		if s.state.Load() >= joining {
-			s.conn.detach(s, true)
-			_ = s.conn.send(&parser.Packet{Type: parser.Disconnect, Namespace: s.name, ID: -1}, 0)
-		}
-		s.close(ReasonServerDisconnect)
+	if !closeConn {
+		s.part()
+		return
 	}
-	if closeConn {
-		s.conn.eng.Close(nil)
+	for _, other := range s.conn.all() {
+		other.part()
 	}
+	s.part()
+	s.conn.eng.Close(nil)
+}
+
+// part tells the client that the socket leaves the namespace.
+func (s *Socket) part() {
+	if s.state.Load() == closed {
+		return
+	}
+	s.discard.Store(true)
+	if s.state.Load() >= joining {
+		s.conn.detach(s, true)
+		_ = s.conn.send(&parser.Packet{Type: parser.Disconnect, Namespace: s.name, ID: -1}, 0)
+	}
+	s.close(ReasonServerDisconnect)
 }
 
 // close ends the socket once: nothing is sent to it any more, who waits for it
