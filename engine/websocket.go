@@ -123,6 +123,7 @@ func (c *Conn) served(err error) {
 		last = last && !c.torn && c.queue.off == 0
 		c.queue.drop()
 		c.wake()
+		c.over()
 	}
 	c.mu.Unlock()
 	if last {

@@ -63,3 +63,25 @@ func waiting(ctx context.Context) bool {
 	c, ok := ctx.(*socketContext)
 	return ok && c.more.Load()
 }
+
+// A connContext is done when a connection is.
+type connContext struct{ done <-chan struct{} }
+
+// Deadline implements context.Context.
+func (connContext) Deadline() (time.Time, bool) { return time.Time{}, false }
+
+// Done implements context.Context.
+func (c connContext) Done() <-chan struct{} { return c.done }
+
+// Err implements context.Context.
+func (c connContext) Err() error {
+	select {
+	case <-c.done:
+		return ErrClosed
+	default:
+		return nil
+	}
+}
+
+// Value implements context.Context.
+func (connContext) Value(any) any { return nil }

@@ -49,8 +49,12 @@ func (s *Socket) receive(p *parser.Packet) error {
 		r.args.Attachments = append(r.args.Attachments, slices.Clone(a))
 		size += len(a)
 	}
-	if err := s.lane.Put(srv.ctx, r, 1+size/eventUnit); err != nil {
-		putRequest(r)
+	if cost := 1 + size/eventUnit; !s.lane.TryPut(r, cost) {
+		// Whoever makes place may wait for the end of the socket, of which
+		// only this goroutine will tell it.
+		if err := s.lane.Put(connContext{s.conn.eng.Done()}, r, cost); err != nil {
+			putRequest(r)
+		}
 	}
 	return nil
 }
