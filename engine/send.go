@@ -395,6 +395,9 @@ func (c *Conn) writeAll(b []byte, waited *bool) error {
 
 // writeFailed ends the connection. mu is held.
 func (c *Conn) writeFailed(err error) {
+	if c.is(stateClosed) {
+		return // which is why it failed
+	}
 	if errors.Is(err, os.ErrDeadlineExceeded) {
 		c.srv.count.slow.Add(1)
 		c.end(fmt.Errorf("%w: %w", ErrSlow, err))
