@@ -25,6 +25,7 @@ type Conn struct {
 	srv     *Server
 	id      string
 	req     *http.Request
+	from    *address // that it counts for; nil: not counted
 	session Session
 
 	mu       sync.Mutex

@@ -43,6 +43,19 @@ type Options struct {
 	// header, as of programs that are not browsers, are always served.
 	CORS *CORS
 
+	// PerAddress bounds the connections of one address; the zero value: no limits.
+	PerAddress PerAddress
+	// BindAddress refuses the requests of a session that come from another
+	// address than its first one, as those of an unknown session. A client
+	// that changes its network then has to connect again.
+	BindAddress bool
+	// Address returns what PerAddress and BindAddress tell clients apart by.
+	// Behind a proxy it must be what that says of the client, as the last
+	// address of X-Forwarded-For, and only there: anybody can send the header.
+	// It must return the same for a request later on. nil: the address of the
+	// network peer, of IPv6 its /64 network.
+	Address func(r *http.Request) string
+
 	// SendBuffer is the number of bytes that may wait for a slow client
 	// before Overflow happens; default 4 MiB.
 	SendBuffer int

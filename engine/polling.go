@@ -107,6 +107,7 @@ func (s *Server) openPolling(w http.ResponseWriter, r *http.Request) {
 	}
 	c.lp = &longPoll{}
 	if err := s.add(c); err != nil {
+		s.addresses.leave(c.from)
 		s.notAdded(w, r, err)
 		return
 	}

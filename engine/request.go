@@ -139,6 +139,9 @@ func isUpgrade(r *http.Request) bool {
 // serveSession handles a request that belongs to a session.
 func (s *Server) serveSession(w http.ResponseWriter, r *http.Request, q query, upgrade bool) {
 	c := s.get(q.sid)
+	if c != nil && !c.bound(r) {
+		c = nil
+	}
 	if c != nil && r.Method == http.MethodGet {
 		c.overdue()
 	}
@@ -173,6 +176,21 @@ func (s *Server) serveSession(w http.ResponseWriter, r *http.Request, q query, u
 
 // handshake makes the connection that r asks for, if it may have one.
 func (s *Server) handshake(r *http.Request) (*Conn, *refusal) {
+	from, f := s.enter(r)
+	if f != nil {
+		return nil, f
+	}
+	c, f := s.allow(r)
+	if f != nil {
+		s.addresses.leave(from)
+		return nil, f
+	}
+	c.from = from
+	return c, nil
+}
+
+// allow asks AllowRequest and makes a connection.
+func (s *Server) allow(r *http.Request) (*Conn, *refusal) {
 	if allow := s.o.AllowRequest; allow != nil {
 		if err := allow(r); err != nil {
 			status := http.StatusForbidden

@@ -32,6 +32,8 @@ type Server struct {
 	count   counters
 	warned  atomic.Int64 // when a foreign origin was last logged
 
+	addresses addresses
+
 	mu      sync.RWMutex // before Conn.mu
 	conns   map[string]*Conn
 	past    Stats // of connections that are gone
@@ -85,6 +87,7 @@ func NewServer(h Handler, opts *Options) *Server {
 	if c := s.o.Compression; c != nil {
 		s.accept.Deflate = &ws.Deflate{Threshold: c.Threshold, Level: c.Level}
 	}
+	s.addresses.limit = s.o.PerAddress
 	s.wheel.init(s.o.PingInterval, s.o.PingTimeout, &s.running)
 	s.handler = http.HandlerFunc(s.serve)
 	return s
@@ -99,6 +102,13 @@ func (o *Options) complete() error {
 	}
 	if o.MaxPayload < 0 || o.SendBuffer < 0 {
 		return errors.New("engine: a size of the options is negative")
+	}
+	if a := &o.PerAddress; a.MaxConns < 0 || a.ConnectRate < 0 || a.ConnectBurst < 0 {
+		return errors.New("engine: a limit of PerAddress is negative")
+	}
+	orDefault(&o.PerAddress.ConnectBurst, int(2*o.PerAddress.ConnectRate))
+	if o.Address == nil {
+		o.Address = addressOf
 	}
 	if o.Overflow > OverflowRefuse {
 		return errors.New("engine: unknown Overflow")
@@ -216,6 +226,7 @@ func (s *Server) remove(c *Conn) {
 	defer s.mu.Unlock()
 	delete(s.conns, c.id)
 	c.addTo(&s.past)
+	s.addresses.leave(c.from)
 }
 
 // Shutdown refuses new clients, closes every connection with

@@ -9,6 +9,7 @@ type Stats struct {
 	Upgrades                                   int64
 	PacketsIn, PacketsOut, BytesIn, BytesOut   int64    // bytes of packets, without their type
 	Refused                                    [6]int64 // requests, by code
+	Limited                                    int64    // handshakes that PerAddress refused, with code 4
 	PingTimeouts, Slow, Dropped, TooLarge, Bad int64
 }
 
@@ -16,6 +17,7 @@ type Stats struct {
 type counters struct {
 	opened, upgrades                           atomic.Int64
 	pingTimeouts, slow, dropped, tooLarge, bad atomic.Int64
+	limited                                    atomic.Int64
 	refused                                    [6]atomic.Int64
 }
 
@@ -36,6 +38,7 @@ func (s *Server) Stats() Stats {
 		Dropped:      s.count.dropped.Load(),
 		TooLarge:     s.count.tooLarge.Load(),
 		Bad:          s.count.bad.Load(),
+		Limited:      s.count.limited.Load(),
 	}
 	for i := range st.Refused {
 		st.Refused[i] = s.count.refused[i].Load()

@@ -56,10 +56,12 @@ func (s *Server) openWebSocket(w http.ResponseWriter, r *http.Request) {
 	}
 	conn := s.acceptWebSocket(w, r, c)
 	if conn == nil {
+		s.addresses.leave(c.from)
 		return
 	}
 	c.ws, c.compress = conn, conn.Compress()
 	if err := s.add(c); err != nil {
+		s.addresses.leave(c.from)
 		cut(conn)
 		return
 	}
