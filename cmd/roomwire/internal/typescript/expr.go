@@ -193,9 +193,11 @@ func (w *writer) declare(name string, t *types.Named) error {
 // A field is one of an object. Of several that have the same name the
 // shallowest counts, or the one that is tagged; encoding/json drops the rest.
 type field struct {
-	name, text string
-	depth      int
-	tagged     bool
+	name, typ string
+	before    string // comment and indentation
+	depth     int
+	tagged    bool
+	optional  bool
 }
 
 // fields writes the fields of a struct, a line for each.
@@ -210,7 +212,7 @@ func (w *writer) fields(s *types.Struct, indent string) ([]string, error) {
 			return o.name == f.name && (o.depth < f.depth || o.depth == f.depth && (o.tagged || !f.tagged))
 		})
 		if !hidden {
-			lines = append(lines, f.text)
+			lines = append(lines, f.line())
 		}
 	}
 	return lines, nil
@@ -231,6 +233,11 @@ func (w *writer) collect(s *types.Struct, indent string, depth int) ([]field, er
 			if err != nil {
 				return nil, err
 			}
+			if _, ok := types.Unalias(f.Type()).(*types.Pointer); ok {
+				for i := range more { // they are left out when it is nil
+					more[i].optional = true
+				}
+			}
 			all = append(all, more...)
 			continue
 		}
@@ -240,29 +247,37 @@ func (w *writer) collect(s *types.Struct, indent string, depth int) ([]field, er
 		if name == "" {
 			name, tagged = f.Name(), false
 		}
-		text, err := w.property(f, name, strings.Split(options, ","))
-		if err != nil {
+		one := field{name: name, depth: depth, tagged: tagged}
+		if err := w.property(&one, f.Type(), strings.Split(options, ",")); err != nil {
 			return nil, fmt.Errorf("field %s: %w", f.Name(), err)
 		}
 		if indent != "" {
-			text = comment(indent, w.c.docs[f.Pos()]) + indent + text
+			one.before = comment(indent, w.c.docs[f.Pos()]) + indent
 		}
-		all = append(all, field{name: name, text: text, depth: depth, tagged: tagged})
+		all = append(all, one)
 	}
 	return all, nil
 }
 
-func (w *writer) property(f *types.Var, name string, options []string) (string, error) {
-	t, mark := f.Type(), ""
+// property fills in the type of a field.
+func (w *writer) property(f *field, t types.Type, options []string) (err error) {
 	if slices.Contains(options, "omitempty") || slices.Contains(options, "omitzero") {
-		mark = "?"
+		f.optional = true
 		if p, ok := types.Unalias(t).(*types.Pointer); ok {
 			t = p.Elem() // nil is left out, so it is never null
 		}
 	}
-	text, err := w.expr(t)
+	f.typ, err = w.expr(t)
 	if slices.Contains(options, "string") {
-		text = "string"
+		f.typ = "string"
 	}
-	return property(name) + mark + ": " + text + ";", err
+	return err
+}
+
+func (f *field) line() string {
+	mark := ""
+	if f.optional {
+		mark = "?"
+	}
+	return f.before + property(f.name) + mark + ": " + f.typ + ";"
 }
