@@ -33,7 +33,6 @@ type serverOptions struct {
 // A server is one that runs.
 type server struct {
 	url  string
-	port int
 	stop func() // at once, as if it had crashed
 }
 
@@ -88,7 +87,7 @@ func startNode(t testing.TB, o serverOptions, port int) *server {
 	if _, err := fmt.Sscan(line, &p); err != nil {
 		t.Fatal(err)
 	}
-	return &server{url: "http://127.0.0.1:" + strconv.Itoa(p), port: p, stop: stop}
+	return &server{url: "http://127.0.0.1:" + strconv.Itoa(p), stop: stop}
 }
 
 // startHTTP serves h as a server of this process.
@@ -116,5 +115,5 @@ func startHTTP(t testing.TB, h http.Handler, port int, closed func()) *server {
 	}
 	t.Cleanup(stop)
 	p := l.Addr().(*net.TCPAddr).Port
-	return &server{url: "http://127.0.0.1:" + strconv.Itoa(p), port: p, stop: stop}
+	return &server{url: "http://127.0.0.1:" + strconv.Itoa(p), stop: stop}
 }

@@ -3,6 +3,8 @@ package goclient_test
 import (
 	"context"
 	"fmt"
+	"math/rand/v2"
+	"net"
 	"os"
 	"runtime"
 	"strconv"
@@ -27,6 +29,20 @@ func descriptors() int {
 	return len(list)
 }
 
+// freePort finds a port below those that the kernel gives to outgoing
+// connections: one of these would take the port of a server that is down.
+func freePort(t *testing.T) int {
+	for range 100 {
+		port := 20000 + rand.IntN(12000)
+		if l, err := net.Listen("tcp", "127.0.0.1:"+strconv.Itoa(port)); err == nil {
+			_ = l.Close()
+			return port
+		}
+	}
+	t.Fatal("no free port")
+	return 0
+}
+
 // TestServerIsKilledUnderLoad kills the server again and again while clients
 // call it. With retries no call may fail, and all clients come back.
 // SOAK_CLIENTS and SOAK_KILLS make it longer: 500 and 20 is the soak.
@@ -36,7 +52,8 @@ func TestServerIsKilledUnderLoad(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute)
 		defer cancel()
 		w.ctx = ctx
-		s := w.target.start(t, serverOptions{}, 0)
+		port := freePort(w.T)
+		s := w.target.start(w.T, serverOptions{}, port)
 		before, files := runtime.NumGoroutine(), descriptors()
 		var calls, reconnects atomic.Int64
 		var all []*client.Client
@@ -52,7 +69,7 @@ func TestServerIsKilledUnderLoad(t *testing.T) {
 		for i, so := range sockets {
 			wg.Go(func() {
 				if err := so.Connect(ctx); err != nil {
-					t.Error(err)
+					w.Error(err)
 					return
 				}
 				for n := 0; ; n++ {
@@ -63,14 +80,13 @@ func TestServerIsKilledUnderLoad(t *testing.T) {
 					}
 					want := fmt.Sprint(i, " ", n)
 					if got, err := client.Call[string](ctx, so, "echo", want); got != want || err != nil {
-						t.Errorf("call %s: %q, %v", want, got, err)
+						w.Errorf("call %s: %q, %v", want, got, err)
 						return
 					}
 					calls.Add(1)
 				}
 			})
 		}
-		port := s.port
 		for k := range kills {
 			for deadline := time.Now().Add(time.Minute); ; {
 				up := 0
@@ -83,14 +99,14 @@ func TestServerIsKilledUnderLoad(t *testing.T) {
 					break
 				}
 				if time.Now().After(deadline) {
-					t.Fatalf("kill %d: %d of %d came back", k, up, clients)
+					w.Fatalf("kill %d: %d of %d came back", k, up, clients)
 				}
 				<-time.After(20 * time.Millisecond)
 			}
 			<-time.After(100 * time.Millisecond)
 			s.stop()
 			<-time.After(50 * time.Millisecond)
-			s = w.target.start(t, serverOptions{}, port)
+			s = w.target.start(w.T, serverOptions{}, port)
 		}
 		for _, so := range sockets { // the last time
 			for !so.Connected() && ctx.Err() == nil {
@@ -102,13 +118,13 @@ func TestServerIsKilledUnderLoad(t *testing.T) {
 		for _, c := range all {
 			_ = c.Close()
 		}
-		t.Logf("%d calls, %d connections", calls.Load(), reconnects.Load())
+		w.Logf("%d calls, %d connections", calls.Load(), reconnects.Load())
 		if reconnects.Load() < int64(clients*(kills+1)) {
-			t.Errorf("%d connections of %d clients and %d kills", reconnects.Load(), clients, kills)
+			w.Errorf("%d connections of %d clients and %d kills", reconnects.Load(), clients, kills)
 		}
 		for i := 0; runtime.NumGoroutine() > before+5 || descriptors() > files+10; i++ {
 			if i == 200 {
-				t.Fatalf("%d goroutines, %d before; %d descriptors, %d before", runtime.NumGoroutine(), before, descriptors(), files)
+				w.Fatalf("%d goroutines, %d before; %d descriptors, %d before", runtime.NumGoroutine(), before, descriptors(), files)
 			}
 			<-time.After(10 * time.Millisecond)
 		}
