@@ -66,7 +66,7 @@ func New(rawURL string, opts *Options) *Client {
 	c.o.defaults()
 	c.codec = c.o.Codec
 	c.ctx, c.cancel = context.WithCancel(context.Background())
-	c.work.Init(1, c.run)
+	c.work.Init(1, c.run, nil)
 	c.url, c.bad = endpoint(rawURL)
 	if c.o.Engine.HTTPClient == nil {
 		c.ownHTTPClient()

@@ -50,7 +50,7 @@ type waiter struct{ ch chan error }
 
 func newSocket(c *Client, namespace string) *Socket {
 	s := &Socket{c: c, namespace: namespace, acks: map[int64]*pending{}}
-	s.lane.Init(c.o.ReceiveBuffer, s.run)
+	s.lane.Init(c.o.ReceiveBuffer, s.run, nil)
 	return s
 }
 

@@ -166,7 +166,7 @@ func (l *later) init(n *Namespace) {
 				n.srv.log.Error("sio: hook panicked", "namespace", n.name, "error", err)
 			}
 		}
-	})
+	}, &n.srv.crew)
 }
 
 func (l *later) do(fn func()) { l.lane.Force(fn) }

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/roomwire/roomwire/engine"
+	"github.com/roomwire/roomwire/internal/lane"
 )
 
 // A Server is an http.Handler that speaks Socket.IO. Mount it on "/socket.io/",
@@ -28,6 +29,7 @@ type Server struct {
 	ctx      context.Context // done when the server is closed
 	cancel   context.CancelFunc
 	tasks    taskCount
+	crew     lane.Crew // runs the lanes of sockets and namespaces
 	stats    counters
 	outgoing atomic.Int32 // hooks that want to see what is sent
 
@@ -276,6 +278,9 @@ func (s *Server) Shutdown(ctx context.Context) error {
 		}
 	}
 	err := errors.Join(s.eng.Shutdown(ctx), s.tasks.wait(ctx))
+	if err == nil {
+		s.crew.Wait()
+	}
 	s.cancel()
 	for _, n := range namespaces {
 		s.closeNamespace(context.WithoutCancel(ctx), n)

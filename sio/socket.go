@@ -71,7 +71,7 @@ type socketHooks struct {
 
 func newSocket(c *conn, name string, auth []byte) *Socket {
 	s := &Socket{conn: c, name: name, auth: auth, id: newID()}
-	s.lane.Init(c.srv.opts.Limits.Events, s.run)
+	s.lane.Init(c.srv.opts.Limits.Events, s.run, &c.srv.crew)
 	return s
 }
 
@@ -179,15 +179,13 @@ func (s *Socket) Join(ctx context.Context, rooms ...string) error {
 		s.mu.Lock()
 		if s.state.Load() < joining {
 			defer s.mu.Unlock()
-			for _, room := range rooms {
-				if !slices.Contains(s.rooms, room) {
-					s.rooms = append(s.rooms, room)
-				}
-			}
-			if over(len(s.rooms), s.conn.srv.opts.Limits.Rooms) {
-				s.rooms = s.rooms[:s.conn.srv.opts.Limits.Rooms]
+			limit := s.conn.srv.opts.Limits.Rooms
+			fresh := freshRooms(s.rooms, rooms)
+			if over(len(s.rooms)+len(fresh), limit) {
+				s.conn.srv.stats.roomOverflows.Add(1)
 				return ErrTooManyRooms
 			}
+			s.rooms = append(s.rooms, fresh...)
 			return nil
 		}
 		s.mu.Unlock()
@@ -197,13 +195,7 @@ func (s *Socket) Join(ctx context.Context, rooms ...string) error {
 	}
 	if limit := s.conn.srv.opts.Limits.Rooms; limit >= 0 {
 		have := s.ns.adapter.Rooms(s)
-		n := len(have)
-		for _, room := range rooms {
-			if !slices.Contains(have, room) {
-				n++
-			}
-		}
-		if n > limit+1 { // its own room does not count
+		if len(have)+len(freshRooms(have, rooms)) > limit+1 { // its own room does not count
 			s.conn.srv.stats.roomOverflows.Add(1)
 			return ErrTooManyRooms
 		}
@@ -218,6 +210,30 @@ func (s *Socket) Join(ctx context.Context, rooms ...string) error {
 	}
 	s.touch()
 	return nil
+}
+
+// freshRooms returns those of rooms that are not in have, each once. A client
+// may be the author of many names, so many are not compared each with each.
+func freshRooms(have, rooms []string) (fresh []string) {
+	if len(rooms) <= 8 {
+		for _, room := range rooms {
+			if !slices.Contains(have, room) && !slices.Contains(fresh, room) {
+				fresh = append(fresh, room)
+			}
+		}
+		return fresh
+	}
+	seen := make(map[string]struct{}, len(have))
+	for _, room := range have {
+		seen[room] = struct{}{}
+	}
+	for _, room := range rooms {
+		if _, ok := seen[room]; !ok {
+			seen[room] = struct{}{}
+			fresh = append(fresh, room)
+		}
+	}
+	return fresh
 }
 
 // Leave takes the socket out of rooms: socket.leave. When it has returned, the

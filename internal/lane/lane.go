@@ -21,8 +21,9 @@ const keep = 16
 // methods may be called by many goroutines at once.
 type Lane[T any] struct {
 	run  func([]T)
-	loop func() // work, bound once: a go statement with a receiver allocates
+	loop func() // work, bound once: binding it allocates
 	size int
+	crew *Crew
 
 	mu      sync.Mutex
 	queue   []T
@@ -39,13 +40,14 @@ type Lane[T any] struct {
 // and must not keep the slice.
 func New[T any](size int, run func([]T)) *Lane[T] {
 	l := &Lane[T]{}
-	l.Init(size, run)
+	l.Init(size, run, nil)
 	return l
 }
 
-// Init makes a zero Lane that is part of another struct usable.
-func (l *Lane[T]) Init(size int, run func([]T)) {
-	l.size, l.run, l.loop = max(size, 1), run, l.work
+// Init makes a zero Lane that is part of another struct usable. Its work is
+// done by crew; without one, on a goroutine of its own.
+func (l *Lane[T]) Init(size int, run func([]T), crew *Crew) {
+	l.size, l.run, l.loop, l.crew = max(size, 1), run, l.work, crew
 }
 
 // Put queues v. It waits until there is room for its cost, or until ctx is
@@ -103,7 +105,11 @@ func (l *Lane[T]) add(v T, cost int) {
 	l.load += cost
 	if !l.running {
 		l.running = true
-		go l.loop()
+		if l.crew != nil {
+			l.crew.do(l.loop)
+		} else {
+			go l.loop()
+		}
 	}
 }
 

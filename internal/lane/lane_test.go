@@ -150,6 +150,56 @@ func TestSteadyWorkDoesNotAllocate(t *testing.T) {
 	}
 }
 
+func TestCrewRunsEveryLaneAlthoughOneBlocks(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var crew lane.Crew
+		release := make(chan struct{})
+		var stuck, free [10]lane.Lane[int]
+		done := make(chan int, 1000)
+		for i := range stuck {
+			stuck[i].Init(4, func([]int) { <-release }, &crew)
+			free[i].Init(1000, func(batch []int) {
+				for _, v := range batch {
+					done <- v
+				}
+			}, &crew)
+		}
+		for i := range stuck {
+			must(t, stuck[i].Put(t.Context(), i, 1))
+			for range 100 {
+				must(t, free[i].Put(t.Context(), i, 1))
+			}
+		}
+		for range 1000 { // a lane that had to wait for a stuck one would deadlock the bubble
+			<-done
+		}
+		close(release)
+		for i := range stuck {
+			must(t, stuck[i].Close(t.Context()))
+			must(t, free[i].Close(t.Context()))
+		}
+		crew.Wait()
+	})
+}
+
+func BenchmarkCrewOfManyLanes(b *testing.B) {
+	var crew lane.Crew
+	lanes := make([]lane.Lane[int], 1000)
+	var done sync.WaitGroup
+	for i := range lanes {
+		lanes[i].Init(8, func(batch []int) { done.Add(-len(batch)) }, &crew)
+	}
+	for b.Loop() {
+		done.Add(len(lanes))
+		for i := range lanes {
+			lanes[i].TryPut(1, 1)
+		}
+		done.Wait()
+	}
+	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*len(lanes)), "ns/piece")
+	crew.Wait()
+}
+
 func BenchmarkPut(b *testing.B) {
 	done := make(chan struct{}, 1)
 	l := lane.New(8, func(batch []int) {
