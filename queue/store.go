@@ -70,7 +70,9 @@ func Open(storage Storage, o *Options) (*Store, error) {
 		return nil, err
 	}
 	if s.janitorGap > 0 {
+		s.janitorMu.Lock() // the first round may come before AfterFunc has returned
 		s.janitor = time.AfterFunc(s.janitorGap, s.round)
+		s.janitorMu.Unlock()
 	}
 	return s, nil
 }
@@ -143,10 +145,10 @@ func newEpoch() uint64 {
 
 // Close waits for what was begun, stops the janitor and closes the storage.
 func (s *Store) Close() error {
+	s.stop()
 	if err := s.c.close(); err != nil {
 		return err
 	}
-	s.stop()
 	if s.janitor != nil {
 		s.janitor.Stop()
 	}
