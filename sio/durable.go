@@ -23,13 +23,16 @@ func (r *recovery) isDurable(rooms []string) bool {
 }
 
 // store stores an event, then sends it in the order of the Log.
-func (r *recovery) store(ctx context.Context, p *parser.Packet, rooms, except []string, send func() error) error {
+func (r *recovery) store(ctx context.Context, p *parser.Packet, rooms, except []string, place *Place, send func() error) error {
 	e := LogEvent{Rooms: rooms, Except: except, Payload: p.Payload}
 	var failed error
 	err := r.durable.Append(ctx, e, func(at Place) {
 		r.mu.Lock()
 		defer r.mu.Unlock()
 		r.stored = at
+		if place != nil {
+			*place = at
+		}
 		p.Payload = r.ns.srv.opts.Codec.AppendArg(p.Payload, r.offset())
 		failed = send()
 	})

@@ -65,11 +65,26 @@ func (s *Socket) emit(ctx context.Context, name string, args []any, id int64, m 
 		m |= engine.Later
 	}
 	s.conn.srv.stats.eventsOut.Add(1)
-	if s.ns != nil && s.ns.recovery != nil && id < 0 && s.state.Load() == connected {
-		return s.ns.recovery.emit(ctx, s, &p, m)
+	heard := s.hearing(name, payload, m&engine.Volatile != 0)
+	if heard == nil {
+		return s.transmit(ctx, &p, m, nil)
+	}
+	if err := s.transmit(ctx, &p, m, &heard.Stored); err != nil {
+		return err
+	}
+	for _, fn := range s.ns.sentHooks() {
+		fn(ctx, *heard)
+	}
+	return nil
+}
+
+// transmit hands an event to the connection; *at becomes its place if it is stored.
+func (s *Socket) transmit(ctx context.Context, p *parser.Packet, m engine.Mode, at *Place) error {
+	if s.ns != nil && s.ns.recovery != nil && p.ID < 0 && s.state.Load() == connected {
+		return s.ns.recovery.emit(ctx, s, p, m, at)
 	}
 	for {
-		err := s.conn.send(&p, m)
+		err := s.conn.send(p, m)
 		if !errors.Is(err, engine.ErrFull) {
 			return sendError(err)
 		}

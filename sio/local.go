@@ -52,6 +52,7 @@ func (l *local) Deliver(members iter.Seq[adapter.Member], p *parser.Packet, f ad
 		}
 	}
 	n.srv.stats.eventsOut.Add(sent)
+	n.count(p, sent)
 	if len(heard) > 0 {
 		l.heard(heard, clonePayload(p.Payload))
 	}

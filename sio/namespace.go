@@ -38,6 +38,7 @@ type Namespace struct {
 	refs   int         // sockets, the connecting ones too; guarded by srv.mu
 	expiry *time.Timer // of an empty dynamic one with sessions; guarded by srv.mu
 	ackID  atomic.Int64
+	counts sync.Map // of *parser.Packet to *atomic.Int64: broadcasts that hooks want counted
 	own    registry
 	hooks  atomic.Pointer[hooks]
 	edit   sync.Mutex // of hooks
@@ -56,6 +57,7 @@ type hooks struct {
 	disconnect    []func(context.Context, *Socket, Reason)
 	any           []func(context.Context, *Request)
 	anyOutgoing   []func(*Socket, string, Payload)
+	sent          []func(context.Context, Sent)
 	room          []func(RoomEvent)
 	server        map[string]Handler
 }

@@ -137,10 +137,11 @@ func (r *recovery) position(offset string) (p position, ok bool) {
 // here is the current position.
 func (r *recovery) here() position { return position{stored: r.stored, memory: true, seq: r.seq} }
 
-// broadcast sends an event and, unless it is volatile, logs it.
-func (r *recovery) broadcast(ctx context.Context, p *parser.Packet, to adapter.Selector, f adapter.Flags) error {
+// broadcast sends an event and, unless it is volatile, logs it. If at is not
+// nil, it becomes the place of an event that is stored.
+func (r *recovery) broadcast(ctx context.Context, p *parser.Packet, to adapter.Selector, f adapter.Flags, at *Place) error {
 	if !f.Volatile && r.isDurable(to.Rooms) {
-		return r.store(ctx, p, to.Rooms, to.Except, func() error {
+		return r.store(ctx, p, to.Rooms, to.Except, at, func() error {
 			return r.ns.adapter.Broadcast(ctx, p, to, f)
 		})
 	}
@@ -155,11 +156,11 @@ func (r *recovery) broadcast(ctx context.Context, p *parser.Packet, to adapter.S
 }
 
 // emit is broadcast to one socket.
-func (r *recovery) emit(ctx context.Context, s *Socket, p *parser.Packet, m engine.Mode) error {
+func (r *recovery) emit(ctx context.Context, s *Socket, p *parser.Packet, m engine.Mode, at *Place) error {
 	rooms := []string{s.id}
 	var err error
 	if m&engine.Volatile == 0 && r.isDurable(rooms) {
-		err = r.store(ctx, p, rooms, nil, func() error { return s.conn.send(p, m) })
+		err = r.store(ctx, p, rooms, nil, at, func() error { return s.conn.send(p, m) })
 	} else {
 		r.mu.Lock()
 		if m&engine.Volatile != 0 {

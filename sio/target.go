@@ -84,10 +84,7 @@ func (t Target) Emit(ctx context.Context, name string, args ...any) error {
 	f.Later = f.Later || waiting(ctx)
 	p := parser.Packet{Type: parser.Event, Namespace: t.ns.name, ID: -1, Payload: payload}
 	t.ns.srv.stats.broadcasts.Add(1)
-	if t.ns.recovery != nil {
-		return t.ns.recovery.broadcast(ctx, &p, t.sel, f)
-	}
-	return t.ns.adapter.Broadcast(ctx, &p, t.sel, f)
+	return t.send(ctx, name, &p, f)
 }
 
 // EmitCall sends an event to every socket chosen and yields their
