@@ -67,7 +67,11 @@ func (c *tailCmd) Run(e *env) error {
 		defer timer.Stop()
 	}
 	<-ctx.Done()
-	e.note("%s", e.err.Paint(console.Dim, fmt.Sprintf("%d events in %s", w.seen.Load(), console.Took(time.Since(began)))))
+	events := "events"
+	if w.seen.Load() == 1 {
+		events = "event"
+	}
+	e.note("%s", e.err.Paint(console.Dim, fmt.Sprintf("%d %s in %s", w.seen.Load(), events, console.Took(time.Since(began)))))
 	if why := context.Cause(ctx); !errors.Is(why, errEnough) && e.ctx.Err() == nil {
 		return why
 	}

@@ -158,6 +158,7 @@ func (s *Session) join(sock *client.Socket) error {
 		s.failed++
 		return nil // it showed as it came
 	}
+	s.settle(sock)
 	return err
 }
 

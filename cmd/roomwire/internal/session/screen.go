@@ -25,15 +25,22 @@ type screen struct {
 	restore func()
 
 	w     io.Writer
-	lines chan string
+	lines chan entry
 	wg    sync.WaitGroup
+}
+
+// An entry is a line, or a mark that is closed when all lines before it have
+// been printed.
+type entry struct {
+	line   string
+	passed chan struct{}
 }
 
 const maxLine = 4 << 20
 
 // newScreen makes a screen of the input and output of a command.
 func newScreen(in io.Reader, out io.Writer, style console.Style) (*screen, error) {
-	s := &screen{style: style, names: 12, w: out, lines: make(chan string, 256), restore: func() {}}
+	s := &screen{style: style, names: 12, w: out, lines: make(chan entry, 256), restore: func() {}}
 	f, ok := in.(*os.File)
 	if ok && style.People && term.IsTerminal(int(f.Fd())) {
 		old, err := term.MakeRaw(int(f.Fd()))
@@ -53,8 +60,12 @@ func newScreen(in io.Reader, out io.Writer, style console.Style) (*screen, error
 		s.scan.Buffer(nil, maxLine)
 	}
 	s.wg.Go(func() {
-		for line := range s.lines {
-			_, _ = io.WriteString(s.w, line+"\n")
+		for e := range s.lines {
+			if e.passed != nil {
+				close(e.passed)
+				continue
+			}
+			_, _ = io.WriteString(s.w, e.line+"\n")
 		}
 	})
 	return s, nil
@@ -97,7 +108,14 @@ func (s *screen) read(prompt string) (string, error) {
 }
 
 // print prints a line; what is longer than the terminal wraps.
-func (s *screen) print(line string) { s.lines <- line }
+func (s *screen) print(line string) { s.lines <- entry{line: line} }
+
+// flush waits until everything said so far has been printed.
+func (s *screen) flush() {
+	passed := make(chan struct{})
+	s.lines <- entry{passed: passed}
+	<-passed
+}
 
 // say prints a line with a sign, the name of something, and what it is.
 func (s *screen) say(sign, color, name, text string) { s.print(s.format(sign, color, name, text)) }
@@ -105,7 +123,7 @@ func (s *screen) say(sign, color, name, text string) { s.print(s.format(sign, co
 // hint is say for those who must not wait: the line is dropped when many wait.
 func (s *screen) hint(sign, color, name, text string) {
 	select {
-	case s.lines <- s.format(sign, color, name, text):
+	case s.lines <- entry{line: s.format(sign, color, name, text)}:
 	default:
 	}
 }

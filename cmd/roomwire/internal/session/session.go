@@ -31,8 +31,9 @@ type Session struct {
 	names   []string       // of the namespaces that were joined
 	seen    map[string]int // events by name
 	sent    map[string]bool
-	waited  map[string]int // of them, those that /wait has passed
-	came    chan struct{}  // closed when an event comes
+	waited  map[string]int  // of them, those that /wait has passed
+	shown   map[string]bool // namespaces that are shown as connected
+	came    chan struct{}   // closed when an event comes, or a namespace is connected
 	answers map[string]func()
 	pings   bool      // are shown
 	begun   time.Time // of the connection
@@ -43,7 +44,7 @@ type Session struct {
 // Run leads a conversation until the input ends, somebody quits or ctx is done.
 func Run(ctx context.Context, t *remote.Target, namespaces []string, in io.Reader, out io.Writer, style console.Style) error {
 	s := &Session{
-		ctx: ctx, target: t, names: slices.Clone(namespaces), seen: map[string]int{}, sent: map[string]bool{}, waited: map[string]int{},
+		ctx: ctx, target: t, names: slices.Clone(namespaces), seen: map[string]int{}, sent: map[string]bool{}, waited: map[string]int{}, shown: map[string]bool{},
 		came: make(chan struct{}), answers: map[string]func(){}, begun: time.Now(),
 	}
 	var err error
@@ -61,6 +62,9 @@ func Run(ctx context.Context, t *remote.Target, namespaces []string, in io.Reade
 	}
 	defer s.client.Close()
 	s.current = s.client.Of(namespaces[0])
+	for _, name := range namespaces {
+		s.settle(s.client.Of(name))
+	}
 	if s.screen.term != nil {
 		s.screen.term.AutoCompleteCallback = s.complete
 		s.screen.print(style.Paint(console.Dim, "type EVENT ARG…, ?EVENT ARG… to have it acknowledged, or /help"))
@@ -74,6 +78,30 @@ func Run(ctx context.Context, t *remote.Target, namespaces []string, in io.Reade
 		err = fmt.Errorf("%d of the lines failed", s.failed)
 	}
 	return err
+}
+
+// settle waits until a socket that was connected is shown as connected, so that
+// what is done next shows after it.
+func (s *Session) settle(sock *client.Socket) {
+	for sock.Connected() {
+		s.mu.Lock()
+		shown, came := s.shown[sock.Namespace()], s.came
+		s.mu.Unlock()
+		if shown {
+			return
+		}
+		select {
+		case <-came:
+		case <-sock.Context().Done():
+			return
+		}
+	}
+}
+
+// newsLocked wakes those who wait.
+func (s *Session) newsLocked() {
+	close(s.came)
+	s.came = make(chan struct{})
 }
 
 // fail says that a line did not do what it should.
@@ -102,6 +130,7 @@ func (s *Session) loop(out io.Writer) error {
 		}
 	}()
 	for {
+		s.screen.flush()
 		next <- struct{}{}
 		select {
 		case <-s.ctx.Done():

@@ -68,10 +68,16 @@ func (s *Session) attach(sock *client.Socket) {
 			text += "  recovered, nothing was missed"
 		}
 		s.screen.say("●", console.Green, "connected", s.dim(text))
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.shown[ns] = true
+		s.newsLocked()
 	})
 	sock.OnDisconnect(func(_ context.Context, why client.Reason) {
 		s.mu.Lock()
 		over := s.over
+		s.shown[ns] = false
+		s.newsLocked()
 		s.mu.Unlock()
 		if over {
 			return
@@ -115,8 +121,7 @@ func (s *Session) event(r *client.Request) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.seen[r.Name]++
-	close(s.came)
-	s.came = make(chan struct{})
+	s.newsLocked()
 }
 
 func key(sock *client.Socket, event string) string { return sock.Namespace() + " " + event }
