@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/roomwire/roomwire/engine"
+	"github.com/roomwire/roomwire/internal/bucket"
 	"github.com/roomwire/roomwire/parser"
 )
 
@@ -18,7 +19,8 @@ type conn struct {
 	eng    *engine.Conn
 	dec    parser.Decoder
 	opened time.Time
-	joined *time.Timer // ends a connection that joins no namespace
+	rate   *bucket.Bucket // of what the client sends; nil: no limit
+	joined *time.Timer    // ends a connection that joins no namespace
 
 	mu      sync.Mutex
 	sockets []*Socket // connecting or connected; few, so a slice is enough
@@ -35,6 +37,9 @@ func (s *Server) Open(c *engine.Conn) engine.Session {
 			MaxAttachmentBytes: s.opts.Limits.AttachmentBytes,
 			MaxDepth:           s.opts.Limits.Depth,
 		}),
+	}
+	if s.opts.Limits.EventRate > 0 {
+		cn.rate = &bucket.Bucket{}
 	}
 	if s.opts.ConnectTimeout > 0 {
 		cn.joined = time.AfterFunc(s.opts.ConnectTimeout, func() {
@@ -70,6 +75,9 @@ func (c *conn) Message(binary bool, data []byte) error {
 		if s.state.Load() == connecting {
 			return c.violation(fmt.Errorf("event for %q before it is joined", p.Namespace))
 		}
+		if c.tooFast() {
+			return c.drop(&p)
+		}
 		return s.receive(&p)
 	case parser.Ack:
 		s.settle(p.ID, p.Payload)
@@ -82,10 +90,40 @@ func (c *conn) Message(binary bool, data []byte) error {
 	return nil
 }
 
+// errTooFast is what a client reads that sends more than it may.
+var errTooFast = &Error{Message: "too many events"}
+
+// tooFast counts an event or a CONNECT and reports whether it is one too many.
+func (c *conn) tooFast() bool {
+	if c.rate == nil {
+		return false
+	}
+	l := &c.srv.opts.Limits
+	if c.rate.Take(time.Now(), l.EventRate, l.EventBurst) {
+		return false
+	}
+	c.srv.stats.rateLimited.Add(1)
+	c.srv.log.Debug("sio: too many events", "address", c.eng.RemoteAddr())
+	return true
+}
+
+// drop answers an event that is not handled, if its sender wants an answer.
+func (c *conn) drop(p *parser.Packet) error {
+	if p.ID < 0 {
+		return nil
+	}
+	payload, err := c.srv.opts.Codec.Marshal(nil, "", errorReply(errTooFast))
+	if err != nil {
+		return err
+	}
+	_ = c.send(&parser.Packet{Type: parser.Ack, Namespace: p.Namespace, ID: p.ID, Payload: payload}, 0)
+	return nil
+}
+
 // violation counts a breach of the protocol, which ends the connection.
 func (c *conn) violation(err error) error {
 	c.srv.stats.badPackets.Add(1)
-	c.srv.log.Debug("sio: protocol violation", "address", c.eng.Request().RemoteAddr, "error", err)
+	c.srv.log.Debug("sio: protocol violation", "address", c.eng.RemoteAddr(), "error", err)
 	return errors.Join(errProtocol, err)
 }
 
@@ -109,6 +147,8 @@ func (c *conn) connect(p *parser.Packet) error {
 	switch {
 	case over(len(c.sockets)+1, limits.Namespaces):
 		refusal = &Error{Message: "too many namespaces"}
+	case c.tooFast():
+		refusal = errTooFast
 	case over(len(p.Payload.Data), limits.AuthBytes):
 		refusal = &Error{Message: "auth payload is too large"}
 	case !c.srv.tasks.start():
@@ -209,8 +249,11 @@ func (c *conn) detach(s *Socket, byUs bool) {
 
 // accepted tells that a namespace was joined.
 func (c *conn) accepted() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	if c.joined != nil {
 		c.joined.Stop()
+		c.joined = nil
 	}
 }
 

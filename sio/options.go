@@ -81,6 +81,13 @@ type Limits struct {
 	// event counts one, and one more for every 16 KiB. When it is reached
 	// the connection is not read until there is a place.
 	Events int
+	// EventRate is how many events and CONNECTs one connection may send per
+	// second; 0, the default: no limit. EventBurst is how many of them at once,
+	// before the rate counts; default: those of two seconds. An event above it
+	// is dropped and counted; its sender, if it wants an acknowledgement, gets
+	// an error, as does a CONNECT. The order of the others stays.
+	EventRate  float64
+	EventBurst int
 }
 
 const (
@@ -120,6 +127,7 @@ func (o *Options) withDefaults() Options {
 	setDefault(&l.Rooms, 1000)
 	setDefault(&l.PendingAcks, 10_000)
 	setDefault(&l.Events, 256)
+	setDefault(&l.EventBurst, int(2*l.EventRate))
 	if c.Recovery != nil {
 		r := *c.Recovery
 		setDefault(&r.MaxAge, defaultRecoveryAge)

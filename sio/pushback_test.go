@@ -2,6 +2,8 @@ package sio_test
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"testing"
 	"time"
 
@@ -27,5 +29,31 @@ func TestFullQueueDoesNotHideTheEndOfTheConnection(t *testing.T) {
 	case <-ended:
 	case <-time.After(5 * time.Second):
 		t.Error("the handler still waits")
+	}
+}
+
+func TestManyRoomNamesAreNotComparedEachWithEach(t *testing.T) {
+	w := serve(t, nil)
+	names := make([]string, 500_000) // a thousand, over and over
+	for i := range names {
+		names[i] = fmt.Sprint(i % 1000)
+	}
+	took := make(chan time.Duration, 2)
+	join := func(ctx context.Context, s *sio.Socket) error {
+		began := time.Now()
+		err := errors.Join(s.Join(ctx, names[:1000]...), s.Join(ctx, names...))
+		if !errors.Is(s.Join(ctx, "one more"), sio.ErrTooManyRooms) {
+			t.Error("one more room was joined")
+		}
+		took <- time.Since(began)
+		return err
+	}
+	w.srv.Of("/").Use(join) // before it is in
+	w.srv.Of("/").OnConnect(join)
+	w.connect()
+	for range 2 {
+		if d := receive(t, took); d > 2*time.Second { // half a billion comparisons take longer
+			t.Errorf("it took %v", d)
+		}
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"sync/atomic"
 
 	"github.com/roomwire/roomwire/adapter"
+	"github.com/roomwire/roomwire/engine"
 	"github.com/roomwire/roomwire/internal/lane"
 )
 
@@ -97,8 +98,12 @@ func (s *Socket) Recovered() bool { return s.recovered }
 // Transport returns what carries the connection now, "polling" or "websocket".
 func (s *Socket) Transport() string { return s.conn.eng.Transport() }
 
+// Conn returns the Engine.IO connection, which sockets of other namespaces may
+// share: socket.conn.
+func (s *Socket) Conn() *engine.Conn { return s.conn.eng }
+
 // Request returns the HTTP request that opened the connection, without its
-// body: socket.request. It is shared and must not be changed.
+// body: socket.request. It is made anew by each call.
 func (s *Socket) Request() *http.Request { return s.conn.eng.Request() }
 
 // Auth decodes what the client sent to authenticate into v, a pointer:
@@ -195,7 +200,8 @@ func (s *Socket) Join(ctx context.Context, rooms ...string) error {
 	}
 	if limit := s.conn.srv.opts.Limits.Rooms; limit >= 0 {
 		have := s.ns.adapter.Rooms(s)
-		if len(have)+len(freshRooms(have, rooms)) > limit+1 { // its own room does not count
+		rooms = freshRooms(have, rooms) // of which the adapter has little work
+		if len(have)+len(rooms) > limit+1 { // its own room does not count
 			s.conn.srv.stats.roomOverflows.Add(1)
 			return ErrTooManyRooms
 		}

@@ -27,6 +27,7 @@ type Stats struct {
 	BadPackets            int64 // violations of the protocol, which close the connection
 
 	AckOverflows, RoomOverflows, NamespaceOverflows int64 // refused by [Limits]
+	RateLimited                                     int64 // events and CONNECTs refused by [Limits].EventRate
 
 	Stored          int64 // durable events
 	Recovered       int64 // sockets that got their state back
@@ -41,6 +42,7 @@ type counters struct {
 	acksIn, acksOut, ackTimeouts, strayAcks            atomic.Int64
 	unhandled, panics, badPackets                      atomic.Int64
 	ackOverflows, roomOverflows, namespaceOverflows    atomic.Int64
+	rateLimited                                        atomic.Int64
 	stored, recovered, recoveryFailed, recoveryTrimmed atomic.Int64
 }
 
@@ -66,6 +68,7 @@ func (s *Server) Stats() Stats {
 		AckOverflows:       c.ackOverflows.Load(),
 		RoomOverflows:      c.roomOverflows.Load(),
 		NamespaceOverflows: c.namespaceOverflows.Load(),
+		RateLimited:        c.rateLimited.Load(),
 		Stored:             c.stored.Load(),
 		Recovered:          c.recovered.Load(),
 		RecoveryFailed:     c.recoveryFailed.Load(),
