@@ -120,5 +120,5 @@ func (s *Server) enter(r *http.Request) (*address, *refusal) {
 
 // bound reports whether a request may belong to c.
 func (c *Conn) bound(r *http.Request) bool {
-	return !c.srv.o.BindAddress || c.srv.o.Address(r) == c.srv.o.Address(c.req)
+	return !c.srv.o.BindAddress || c.srv.o.Address(r) == c.srv.o.Address(c.Request())
 }

@@ -24,7 +24,7 @@ import (
 type Conn struct {
 	srv     *Server
 	id      string
-	req     *http.Request
+	opening opening
 	from    *address // that it counts for; nil: not counted
 	session Session
 
@@ -45,6 +45,7 @@ type Conn struct {
 	told     bool          // Session.Closed was or is being called
 	gone     bool          // removed from the server
 	compress bool          // permessage-deflate was negotiated
+	textOnly bool          // binary messages are sent as base64
 	writing  bool          // the writer is writing, without mu
 	writer   bool          // a writer goroutine exists
 	blocked  bool          // the kernel did not take everything
@@ -76,10 +77,7 @@ const lingerTime = 2 * time.Second
 func (s *Server) newConn(r *http.Request, id string) *Conn {
 	c := &Conn{srv: s, id: id, busy: true}
 	c.timer.owner = c
-	// The request's own maps are kept: nobody may change them, and a copy
-	// would double what a connection costs. Body and buffers are let go.
-	c.req = r.WithContext(context.WithoutCancel(r.Context()))
-	c.req.Body, c.req.GetBody, c.req.Cancel, c.req.Response = http.NoBody, nil, nil, nil
+	c.opening = newOpening(r)
 	return c
 }
 
@@ -87,8 +85,16 @@ func (s *Server) newConn(r *http.Request, id string) *Conn {
 func (c *Conn) ID() string { return c.id }
 
 // Request returns the request that opened the connection, without its body.
-// Its context keeps its values but is never done.
-func (c *Conn) Request() *http.Request { return c.req }
+// Its context keeps its values but is never done. The request is made anew by
+// each call: it costs some microseconds, and the caller may change it.
+func (c *Conn) Request() *http.Request { return c.opening.request() }
+
+// RemoteAddr returns the address of the client, or of the proxy before it, as
+// net/http has it.
+func (c *Conn) RemoteAddr() string { return c.opening.field(openRemote) }
+
+// Context returns the context of [Conn.Request].
+func (c *Conn) Context() context.Context { return c.opening.context() }
 
 // Transport returns "polling" or "websocket".
 func (c *Conn) Transport() string {

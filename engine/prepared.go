@@ -24,8 +24,10 @@ type Prepared struct {
 	// The other forms are made when the first connection needs them.
 	deflateOnce sync.Once
 	pollOnce    sync.Once
+	textOnce    sync.Once
 	deflated    []byte
 	poll        []byte
+	texts       []byte
 }
 
 // Prepare encodes messages; their data is copied.
@@ -68,6 +70,19 @@ func (p *Prepared) compressed(o *Compression) []byte {
 		}
 	})
 	return p.deflated
+}
+
+// text returns the frames with binary messages as base64 in text frames.
+func (p *Prepared) text() []byte {
+	p.textOnce.Do(func() {
+		walk(p.plain, func(_ int, op ws.Opcode, payload []byte) {
+			if op == ws.OpBinary {
+				op, payload = ws.OpText, base64.StdEncoding.AppendEncode([]byte{'b'}, payload)
+			}
+			p.texts = ws.AppendFrame(p.texts, op, payload)
+		})
+	})
+	return p.texts
 }
 
 // polling returns the packets as a polling payload has them.

@@ -14,7 +14,7 @@ import (
 )
 
 // A query is what the requests of Engine.IO say in their URL.
-type query struct{ protocol, transport, sid string }
+type query struct{ protocol, transport, sid, b64 string }
 
 // parseQuery takes the first value of each parameter and skips the others.
 func parseQuery(raw string) (q query) {
@@ -30,6 +30,8 @@ func parseQuery(raw string) (q query) {
 			field = &q.transport
 		case "sid":
 			field = &q.sid
+		case "b64":
+			field = &q.b64
 		default:
 			continue
 		}

@@ -48,7 +48,7 @@ func (c *Conn) Send(p *Prepared, m Mode) error {
 // keeps nothing.
 func (c *Conn) SendMessage(binary bool, data []byte, m Mode) error {
 	c.mu.Lock()
-	if !c.direct(m) {
+	if !c.direct(m) || binary && c.textOnly {
 		c.mu.Unlock()
 		return c.Send(Prepare(Message{binary, data}), m)
 	}
@@ -116,6 +116,9 @@ func (c *Conn) try(b []byte, m Mode) (n int, err error) {
 
 // wire returns what an entry is on this connection.
 func (c *Conn) wire(p *Prepared, m Mode) []byte {
+	if c.textOnly {
+		return p.text()
+	}
 	if c.compress && m&NoCompress == 0 {
 		return p.compressed(c.srv.o.Compression)
 	}

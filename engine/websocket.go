@@ -20,6 +20,8 @@ func (r *reader) Message(binary bool, data []byte) error {
 	switch {
 	case binary:
 		c.binary(data)
+	case len(data) > 0 && data[0] == 'b': // of a client that asked for b64
+		c.base64(data[1:])
 	default:
 		c.packet(data)
 	}
@@ -59,7 +61,7 @@ func (s *Server) openWebSocket(w http.ResponseWriter, r *http.Request) {
 		s.addresses.leave(c.from)
 		return
 	}
-	c.ws, c.compress = conn, conn.Compress()
+	c.ws, c.compress, c.textOnly = conn, conn.Compress(), wantsText(r)
 	if err := s.add(c); err != nil {
 		s.addresses.leave(c.from)
 		cut(conn)
@@ -75,6 +77,9 @@ func (s *Server) openWebSocket(w http.ResponseWriter, r *http.Request) {
 		c.served(conn.Serve((*reader)(c)))
 	}()
 }
+
+// wantsText reports whether the client takes binary messages as base64 only.
+func wantsText(r *http.Request) bool { return parseQuery(r.URL.RawQuery).b64 != "" }
 
 // acceptWebSocket upgrades r; c is the new connection, nil if there was one.
 // It returns nil if r was refused.
@@ -189,6 +194,7 @@ type probe struct {
 	ws    *ws.Conn
 	timer timer
 	due   time.Duration
+	text  bool // the client takes no binary frames
 	heard bool // 2probe came and 3probe went; under Conn.mu
 	moved bool // it took over; the reader's
 }
@@ -201,7 +207,7 @@ func (s *Server) upgrade(w http.ResponseWriter, r *http.Request, c *Conn) {
 	if conn == nil {
 		return
 	}
-	p := &probe{c: c, ws: conn}
+	p := &probe{c: c, ws: conn, text: wantsText(r)}
 	p.timer.owner = p
 	c.mu.Lock()
 	if c.lp == nil || c.lp.probe != nil || !c.is(stateOpen) {
@@ -326,7 +332,7 @@ func (p *probe) move() error {
 		c.lp.answer("6")
 	}
 	c.lp = nil
-	c.ws, c.compress = p.ws, p.ws.Compress()
+	c.ws, c.compress, c.textOnly = p.ws, p.ws.Compress(), p.text
 	c.srv.count.upgrades.Add(1)
 	c.flush()
 	if h := c.srv.o.Hooks.Upgrade; h != nil {

@@ -33,7 +33,7 @@ func (c *socketContext) Err() error {
 }
 
 // Value implements context.Context.
-func (c *socketContext) Value(key any) any { return c.conn.eng.Request().Context().Value(key) }
+func (c *socketContext) Value(key any) any { return c.conn.eng.Context().Value(key) }
 
 // AfterFunc lets the context package derive contexts without a goroutine each.
 func (c *socketContext) AfterFunc(fn func()) (stop func() bool) {

@@ -3,7 +3,6 @@ package goclient_test
 import (
 	"context"
 	"log/slog"
-	"net/http"
 	"sync"
 	"testing"
 	"time"
@@ -18,13 +17,12 @@ var goTargets = []target{{"go", startGo}}
 
 // startGo starts our server with the events of server.cjs.
 func startGo(t testing.TB, o serverOptions, port int) *server {
-	f := &fixture{conns: map[*http.Request]*engine.Conn{}, seen: map[string]int{}}
+	f := &fixture{seen: map[string]int{}}
 	opts := &sio.Options{Logger: slog.New(slog.DiscardHandler)}
 	opts.Engine = engine.Options{
 		PingInterval: time.Duration(o.PingInterval) * time.Millisecond,
 		PingTimeout:  time.Duration(o.PingTimeout) * time.Millisecond,
 		MaxPayload:   o.MaxBuffer,
-		Hooks:        engine.Hooks{Packet: f.packet},
 	}
 	if o.Deflate {
 		opts.Engine.Compression = &engine.Compression{}
@@ -57,22 +55,13 @@ func startGo(t testing.TB, o serverOptions, port int) *server {
 type fixture struct {
 	srv *sio.Server
 
-	mu    sync.Mutex
-	conns map[*http.Request]*engine.Conn
-	seen  map[string]int
-}
-
-func (f *fixture) packet(c *engine.Conn, _ bool, _ byte, _ int) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	f.conns[c.Request()] = c
+	mu   sync.Mutex
+	seen map[string]int
 }
 
 // cut ends the connection below a socket.
 func (f *fixture) cut(s *sio.Socket) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	f.conns[s.Request()].Close(engine.ErrTransportClose)
+	s.Conn().Close(engine.ErrTransportClose)
 }
 
 type roomText struct {

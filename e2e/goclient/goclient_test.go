@@ -402,9 +402,6 @@ func TestCompression(t *testing.T) {
 
 func TestBase64ForThoseWhoNeedIt(t *testing.T) {
 	everywhere(t, func(w *world) {
-		if w.target.name == "go" && w.ends == "websocket" {
-			w.Skip("our server does not read base64 packets over WebSocket, as the official one does")
-		}
 		s := w.target.start(t, serverOptions{}, 0)
 		so := w.connect(w.client(s, func(o *client.Options) { o.Engine.ForceBase64 = true }), "/")
 		for range 3 {

@@ -13,8 +13,7 @@ import (
 
 // A fixture registers the events of the tests on namespaces.
 type fixture struct {
-	srv   *sio.Server
-	conns *connections
+	srv *sio.Server
 }
 
 func (fx *fixture) attach(ns *sio.Namespace) {
@@ -82,7 +81,7 @@ func (fx *fixture) ending(ns *sio.Namespace) {
 		return nil
 	})
 	ns.Handle("cut", func(_ context.Context, r *sio.Request) (any, error) {
-		fx.conns.cut(r.Socket)
+		r.Socket.Conn().Close(nil) // without a word to its client
 		return nil, nil
 	})
 	ns.OnDisconnecting(func(ctx context.Context, s *sio.Socket, why sio.Reason) {
@@ -94,7 +93,6 @@ func (fx *fixture) ending(ns *sio.Namespace) {
 		_ = watchers.Emit(context.WithoutCancel(ctx), "leaving", s.ID(), s.Namespace().Name(), why, rooms)
 	})
 	ns.OnDisconnect(func(ctx context.Context, s *sio.Socket, why sio.Reason) {
-		fx.conns.forget(s.Request())
 		_ = watchers.Emit(context.WithoutCancel(ctx), "gone", s.ID(), s.Namespace().Name(), why)
 	})
 }

@@ -53,13 +53,12 @@ func main() {
 }
 
 func run(f flags) error {
-	conns := &connections{}
 	srv := sio.NewServer(&sio.Options{
-		Engine:         f.engine(conns),
+		Engine:         f.engine(),
 		ConnectTimeout: f.connectTimeout,
 		Recovery:       f.sessions(),
 	})
-	fx := &fixture{srv: srv, conns: conns}
+	fx := &fixture{srv: srv}
 	fx.attach(srv.Of("/"))
 	fx.attach(guarded(srv))
 	fx.attach(tenants(srv))
@@ -87,7 +86,7 @@ func run(f flags) error {
 	return errors.Join(srv.Shutdown(grace), hs.Shutdown(grace))
 }
 
-func (f flags) engine(conns *connections) engine.Options {
+func (f flags) engine() engine.Options {
 	o := engine.Options{
 		PingInterval: f.pingInterval, PingTimeout: f.pingTimeout, UpgradeTimeout: f.upgradeTime,
 		MaxPayload: f.maxPayload,
@@ -100,7 +99,6 @@ func (f flags) engine(conns *connections) engine.Options {
 		Hooks: engine.Hooks{
 			InitialHeaders: func(h http.Header, _ *http.Request) { h.Set("X-First", "yes") },
 			Headers:        func(h http.Header, _ *http.Request) { h.Set("X-Every", "yes") },
-			Packet:         conns.note,
 		},
 	}
 	if f.deflate {
