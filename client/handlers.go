@@ -64,9 +64,12 @@ func (h *handlers) connects() []func(context.Context) { return snapshot(h, &h.co
 func (h *handlers) disconnects() []func(context.Context, Reason) {
 	return snapshot(h, &h.disconnect)
 }
-func (h *handlers) connectErrors() []func(context.Context, error)  { return snapshot(h, &h.refused) }
+
+func (h *handlers) connectErrors() []func(context.Context, error) { return snapshot(h, &h.refused) }
+
 func (h *handlers) anyIncoming() []func(context.Context, *Request) { return snapshot(h, &h.incoming) }
-func (h *handlers) anyOutgoing() []func(string, []any)             { return snapshot(h, &h.outgoing) }
+
+func (h *handlers) anyOutgoing() []func(string, []any) { return snapshot(h, &h.outgoing) }
 
 func snapshot[F any](h *handlers, list *[]*F) []F {
 	h.mu.RLock()

@@ -14,8 +14,10 @@ import (
 	"github.com/roomwire/roomwire/engine"
 )
 
-var pollingOnly = &engine.DialOptions{Transports: []string{"polling"}}
-var webSocketOnly = &engine.DialOptions{Transports: []string{"websocket"}}
+var (
+	pollingOnly   = &engine.DialOptions{Transports: []string{"polling"}}
+	webSocketOnly = &engine.DialOptions{Transports: []string{"websocket"}}
+)
 
 func TestDialPollingCarriesMessagesBothWays(t *testing.T) {
 	s := newFake(t, nil)

@@ -3,6 +3,7 @@ package engine_test
 import (
 	"context"
 	"errors"
+	"io"
 	"net/http"
 	"testing"
 	"testing/synctest"
@@ -147,7 +148,7 @@ func TestUpgradeWaitsForThePostInProgress(t *testing.T) {
 		r := f.websocket("EIO=4&transport=websocket&sid=" + sid)
 		r.text("2probe")
 		r.wantFrame(1, "3probe")
-		go r.send(maskedFrame(0x81, "5") + maskedFrame(0x81, "4second"))
+		go io.WriteString(r.Conn, maskedFrame(0x81, "5")+maskedFrame(0x81, "4second")) // waits, on a pipe
 		synctest.Wait()
 		if len(s.got) != 0 {
 			t.Fatalf("%q overtook", <-s.got)
@@ -193,7 +194,7 @@ func TestServerCloseOverPollingWaitsForAPoll(t *testing.T) {
 		wantAnswer(t, "the end, by itself", f.get(sid), 200, "1")
 		wantAnswer(t, "next", f.get(sid), 400, `{"code":1,"message":"Session ID unknown"}`)
 
-		sid, s = f.open()
+		_, s = f.open()
 		s.c.Close(nil)
 		if err := <-s.closed; err != engine.ErrClosed {
 			t.Error(err)

@@ -329,7 +329,7 @@ var (
 
 func squeeze(encoding string, body []byte) []byte {
 	out := bytes.NewBuffer(make([]byte, 0, len(body)/2))
-	var pool = &gzips
+	pool := &gzips
 	if encoding == "deflate" {
 		pool = &zlibs
 	}

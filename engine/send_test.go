@@ -373,8 +373,14 @@ func TestRequestIsKeptWithoutItsBody(t *testing.T) {
 
 func TestBadOptionsPanic(t *testing.T) {
 	for _, o := range []*engine.Options{
-		{PingInterval: -1}, {MaxPayload: -1}, {SendBuffer: -1}, {Overflow: 9}, {Transports: []string{}}, {Transports: []string{"carrier pigeon"}},
-		{CORS: &engine.CORS{Origins: []string{"example.com"}}}, {CORS: &engine.CORS{Origins: []string{"https://*example.com"}}},
+		{PingInterval: -1},
+		{MaxPayload: -1},
+		{SendBuffer: -1},
+		{Overflow: 9},
+		{Transports: []string{}},
+		{Transports: []string{"carrier pigeon"}},
+		{CORS: &engine.CORS{Origins: []string{"example.com"}}},
+		{CORS: &engine.CORS{Origins: []string{"https://*example.com"}}},
 		{CORS: &engine.CORS{Origins: []string{"*"}, Credentials: true}},
 	} {
 		func() {

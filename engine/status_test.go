@@ -49,10 +49,14 @@ func TestEveryRefusalOverHTTP(t *testing.T) {
 		{"handshake with POST", "POST", polling, nil, 400, badMethod, map[string]any{"method": "POST"}},
 		{"OPTIONS without CORS", "OPTIONS", polling, []string{"Origin", "http://evil"}, 400, badMethod, map[string]any{"method": "OPTIONS"}},
 		{"websocket without upgrade", "GET", "EIO=4&transport=websocket", nil, 400, badRequest, map[string]any{"name": "TRANSPORT_HANDSHAKE_ERROR"}},
-		{"other transport than the session's", "GET", "EIO=4&transport=websocket&sid=" + sid, nil, 400, badRequest,
-			map[string]any{"name": "TRANSPORT_MISMATCH", "transport": "websocket", "previousTransport": "polling"}},
-		{"other protocol than the session's", "GET", "EIO=3&transport=polling&sid=" + sid, nil, 400, badRequest,
-			map[string]any{"name": "PROTOCOL_MISMATCH", "protocol": 3, "previousProtocol": 4}},
+		{
+			"other transport than the session's", "GET", "EIO=4&transport=websocket&sid=" + sid, nil, 400, badRequest,
+			map[string]any{"name": "TRANSPORT_MISMATCH", "transport": "websocket", "previousTransport": "polling"},
+		},
+		{
+			"other protocol than the session's", "GET", "EIO=3&transport=polling&sid=" + sid, nil, 400, badRequest,
+			map[string]any{"name": "PROTOCOL_MISMATCH", "protocol": 3, "previousProtocol": 4},
+		},
 		{"EIO=3", "GET", "EIO=3&transport=polling", nil, 400, unsupported, map[string]any{"protocol": 3}},
 		{"EIO=abc", "GET", "EIO=abc&transport=polling", nil, 400, unsupported, map[string]any{"protocol": 3}},
 		{"EIO missing", "GET", "transport=polling", nil, 400, unsupported, map[string]any{"protocol": 3}},

@@ -133,10 +133,23 @@ func TestValuesAreWrittenAsByEncodingJSON(t *testing.T) {
 	values := []any{
 		nil, "", "a<b>&c\"\\/\x00\x1f\t\b\f\r\n\x7fé", true, false, 0, -5, int8(-8), int16(3), int32(7), int64(math.MinInt64), uint(1), uint8(2), uint16(3), uint32(4), uint64(math.MaxUint64), uintptr(9),
 		0.0, 1.5, -0.1, 1e20, 1e21, 1e-6, 1e-7, 123456789e-20, math.MaxFloat64, math.SmallestNonzeroFloat64, float32(1e-7), float32(3.4e38), float32(0.1),
-		json.RawMessage(`{"a":1}`), json.RawMessage(nil), []byte(nil), blob(nil), nilInner, []any(nil), []any{}, []any{1, "x", nil, map[string]any{"b": 1, "a": []any{}}}, map[string]any(nil), map[string]any{},
-		[]string{"x<"}, map[int]string{2: "b", 10: "c"}, [3]byte{1, 2, 3}, []any{[2]byte{4, 5}}, time.Unix(0, 0).UTC(), net.IPv4(1, 2, 3, 4), []any{net.IPv4(1, 2, 3, 4)},
-		everything{}, &everything{inner: &inner{Label: "l"}, Base: Base{ID: 3, Name: "base"}, Name: "top", QuotedS: "q\"", Quoted: 5, When: time.Unix(0, 0).UTC(), IP: net.IPv4(9, 9, 9, 9), Raw: json.RawMessage(`[1,2]`), Any: map[string]any{"x": 1.5}, Map: map[int]any{10: 1, 9: "x"}, F32: 0.1, Num: "12.50", hidden: []byte("x"), Skip: []byte("y")},
-		[]any{everything{Any: everything{}}}, []*everything{nil}, struct{ V fmt.Stringer }{}, map[string]fmt.Stringer{"a": nil},
+		json.RawMessage(`{"a":1}`), json.RawMessage(nil), []byte(nil), blob(nil), nilInner, []any(nil),
+		[]any{},
+		[]any{1, "x", nil, map[string]any{"b": 1, "a": []any{}}},
+		map[string]any(nil),
+		map[string]any{},
+		[]string{"x<"},
+		map[int]string{2: "b", 10: "c"},
+		[3]byte{1, 2, 3},
+		[]any{[2]byte{4, 5}},
+		time.Unix(0, 0).UTC(), net.IPv4(1, 2, 3, 4),
+		[]any{net.IPv4(1, 2, 3, 4)},
+		everything{},
+		&everything{inner: &inner{Label: "l"}, Base: Base{ID: 3, Name: "base"}, Name: "top", QuotedS: "q\"", Quoted: 5, When: time.Unix(0, 0).UTC(), IP: net.IPv4(9, 9, 9, 9), Raw: json.RawMessage(`[1,2]`), Any: map[string]any{"x": 1.5}, Map: map[int]any{10: 1, 9: "x"}, F32: 0.1, Num: "12.50", hidden: []byte("x"), Skip: []byte("y")},
+		[]any{everything{Any: everything{}}},
+		[]*everything{nil},
+		struct{ V fmt.Stringer }{},
+		map[string]fmt.Stringer{"a": nil},
 		struct {
 			P *int `json:"p,string"`
 			B bool `json:",string"`
@@ -159,8 +172,13 @@ func (p *pointerMarshaler) MarshalJSON() ([]byte, error) { return []byte(`"own <
 
 func TestMarshalJSONOfAPointerCountsWhereEncodingJSONUsesIt(t *testing.T) {
 	for _, v := range []any{
-		pointerMarshaler{B: 1}, &pointerMarshaler{B: 1}, []pointerMarshaler{{B: 1}}, []any{pointerMarshaler{}}, map[string]pointerMarshaler{"a": {}},
-		struct{ P pointerMarshaler }{}, &struct {
+		pointerMarshaler{B: 1},
+		&pointerMarshaler{B: 1},
+		[]pointerMarshaler{{B: 1}},
+		[]any{pointerMarshaler{}},
+		map[string]pointerMarshaler{"a": {}},
+		struct{ P pointerMarshaler }{},
+		&struct {
 			P pointerMarshaler
 			X any
 		}{},

@@ -101,12 +101,30 @@ type odd struct {
 func TestFieldsAreChosenAsByEncodingJSON(t *testing.T) {
 	one, seven, when := 1, zeroWhenSeven(7), time.Unix(1, 0).UTC()
 	for _, v := range []any{
-		conflicts{}, conflicts{Left: &Left{Clash: 1, Same: 2, Tie: 3, Deep: Deep{D: "d", Same: 4}}, Right: Right{5, 6}, Same: 7}, again{}, recursive{}, recursive{recursive: &recursive{Any: 1}, Any: 2},
-		optional{}, &optional{}, optional{ZS: 7, ZP: zeroByPointer{7}}, &optional{ZS: 7, ZP: zeroByPointer{7}, ZQ: &zeroByPointer{7}, ZW: &seven}, []any{optional{ZP: zeroByPointer{7}}},
+		conflicts{},
+		conflicts{Left: &Left{Clash: 1, Same: 2, Tie: 3, Deep: Deep{D: "d", Same: 4}}, Right: Right{5, 6}, Same: 7},
+		again{},
+		recursive{},
+		recursive{recursive: &recursive{Any: 1}, Any: 2},
+		optional{},
+		&optional{},
+		optional{ZS: 7, ZP: zeroByPointer{7}},
+		&optional{ZS: 7, ZP: zeroByPointer{7}, ZQ: &zeroByPointer{7}, ZW: &seven},
+		[]any{optional{ZP: zeroByPointer{7}}},
 		&optional{I: 1, U: 1, F: 1, B: true, S: "s", P: &one, A: 0, L: []any{1}, M: map[string]any{"a": 1}, T: when, ZI: 1, ZT: when, ZQ: &zeroByPointer{1}, ZA: time.Second},
-		quotedFields{}, quotedFields{I: &one, S: "a\"<", F: 1e-9, D: 5, T: &when, L: []int{1}, N: 3}, odd{},
-		map[textNumber]any{2: 1, 10: nil}, map[*textNumber]any{nil: 1}, map[uint8]any{3: 1}, map[int64]any{-3: 1, 4: 1}, map[zeroWhenSeven]any{5: 1},
-		[]any{map[string][]any{"a": {1}}, map[string]any(nil)}, struct{ M map[string]any }{}, struct{ N map[string]fmt.Stringer }{}, [1]any{}, [][]any{nil, {}},
+		quotedFields{},
+		quotedFields{I: &one, S: "a\"<", F: 1e-9, D: 5, T: &when, L: []int{1}, N: 3},
+		odd{},
+		map[textNumber]any{2: 1, 10: nil},
+		map[*textNumber]any{nil: 1},
+		map[uint8]any{3: 1},
+		map[int64]any{-3: 1, 4: 1},
+		map[zeroWhenSeven]any{5: 1},
+		[]any{map[string][]any{"a": {1}}, map[string]any(nil)},
+		struct{ M map[string]any }{},
+		struct{ N map[string]fmt.Stringer }{},
+		[1]any{},
+		[][]any{nil, {}},
 	} {
 		want := withoutBinary(t, v)
 		if got := marshal(t, "", v); string(got.Data) != "["+want+"]" {

@@ -200,7 +200,7 @@ func (s *Socket) Join(ctx context.Context, rooms ...string) error {
 	}
 	if limit := s.conn.srv.opts.Limits.Rooms; limit >= 0 {
 		have := s.ns.adapter.Rooms(s)
-		rooms = freshRooms(have, rooms) // of which the adapter has little work
+		rooms = freshRooms(have, rooms)     // of which the adapter has little work
 		if len(have)+len(rooms) > limit+1 { // its own room does not count
 			s.conn.srv.stats.roomOverflows.Add(1)
 			return ErrTooManyRooms

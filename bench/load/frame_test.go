@@ -63,8 +63,10 @@ func TestHTTPAnswersAreReadWholeOrNotAtAll(t *testing.T) {
 			}
 		}
 	}
-	for _, text := range []string{"HTTP/1.1 200 OK\r\n\r\n", "SPDY/1.1 200 OK\r\n\r\n", "HTTP/1.1 abc\r\n\r\n",
-		"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n"} {
+	for _, text := range []string{
+		"HTTP/1.1 200 OK\r\n\r\n", "SPDY/1.1 200 OK\r\n\r\n", "HTTP/1.1 abc\r\n\r\n",
+		"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
+	} {
 		if _, _, _, err := readAnswer([]byte(text)); err == nil {
 			t.Errorf("%q: no error", text)
 		}

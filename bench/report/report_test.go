@@ -13,8 +13,10 @@ import (
 )
 
 func run(round int, row, server string, value float64) report.Run {
-	return report.Run{Round: round, Row: row, Server: server, Value: value,
-		Summary: load.Summary{P50: value / 10, P99: value}}
+	return report.Run{
+		Round: round, Row: row, Server: server, Value: value,
+		Summary: load.Summary{P50: value / 10, P99: value},
+	}
 }
 
 func TestMedianIsTheMiddleOfAnyOrder(t *testing.T) {
@@ -150,8 +152,10 @@ func TestMarkdownNamesTheCommandAndTheRatios(t *testing.T) {
 	s := report.Session{Command: "go run ./bench -x", Rounds: 3, Pinned: true, Versions: map[string]string{report.Node: "socket.io 4.8.4"}}
 	runs := sample()
 	md := report.Markdown(s, report.Outcomes(report.Rows, runs), runs)
-	for _, want := range []string{"`go run ./bench -x`", "node socket.io 4.8.4", "| fan-out to 1,000 | 4.50 µs (3.00–6.00) |",
-		"1.10 goal (1.30 / 1.15)", "0.41 goal (0.5 / 0.43)", "raw: 1.20 (goal, at most 1.25)"} {
+	for _, want := range []string{
+		"`go run ./bench -x`", "node socket.io 4.8.4", "| fan-out to 1,000 | 4.50 µs (3.00–6.00) |",
+		"1.10 goal (1.30 / 1.15)", "0.41 goal (0.5 / 0.43)", "raw: 1.20 (goal, at most 1.25)",
+	} {
 		if !strings.Contains(md, want) {
 			t.Errorf("no %q in\n%s", want, md)
 		}

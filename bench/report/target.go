@@ -64,33 +64,59 @@ var none Target
 // the servers here, its ratio is not part of the table.
 var Rows = []Row{
 	{ID: "fanout-100", Title: "fan-out to 100", Unit: "µs"},
-	{ID: "fanout-1k", Title: "fan-out to 1,000", Unit: "µs",
-		Ratio: ratios(Target{1.3, 1.15}, Target{0.50, 0.43}, Target{0.57, 0.50})},
-	{ID: "fanout-10k", Title: "fan-out to 10,000", Unit: "µs",
-		Ratio: ratios(Target{1.6, 1.25}, Target{0.40, 0.31}, Target{0.45, 0.35})},
+	{
+		ID: "fanout-1k", Title: "fan-out to 1,000", Unit: "µs",
+		Ratio: ratios(Target{1.3, 1.15}, Target{0.50, 0.43}, Target{0.57, 0.50}),
+	},
+	{
+		ID: "fanout-10k", Title: "fan-out to 10,000", Unit: "µs",
+		Ratio: ratios(Target{1.6, 1.25}, Target{0.40, 0.31}, Target{0.45, 0.35}),
+	},
 	{ID: "fanout-19k", Title: "fan-out to 19,000", Unit: "µs"},
-	{ID: "fanout-backlog", Title: "fan-out to 100, 16 outstanding", Unit: "µs",
-		Ratio: ratios(Target{1.6, 1.25}, Target{0.12, 0.09}, Target{0.57, 0.45})},
-	{ID: "echo-1", Title: "echo, 1 client", Unit: "µs",
-		Ratio: ratios(Target{1.5, 1.3}, Target{0.87, 0.75}, Target{0.94, 0.81})},
-	{ID: "echo-100", Title: "echo, 100 clients", Unit: "µs",
-		Ratio: ratios(Target{1.9, 1.5}, Target{0.42, 0.33}, Target{0.68, 0.54})},
-	{ID: "echo-1k", Title: "echo, 1,000 clients", Unit: "µs",
-		Ratio: ratios(Target{2.2, 1.6}, Target{0.30, 0.22}, Target{0.56, 0.41})},
-	{ID: "echo-backlog", Title: "echo, 100 clients × 16 outstanding", Unit: "µs",
-		Ratio: ratios(Target{1.8, 1.5}, Target{0.31, 0.26}, Target{0.97, 0.80})},
-	{ID: "connect", Title: "connect, WebSocket", Unit: "µs",
-		Ratio: ratios(Target{4.5, 2.5}, Target{0.19, 0.10}, Target{0.83, 0.46})},
-	{ID: "upgrade", Title: "connect, polling then upgrade", Unit: "µs",
-		Ratio: ratios(none, Target{0.20, 0.12}, none), P50: Target{15, 15}},
-	{ID: "rooms", Title: "10,000 in 1,000 rooms, per delivery", Unit: "µs",
-		Ratio: ratios(Target{1.6, 1.3}, Target{0.44, 0.36}, none)},
-	{ID: "rooms-except", Title: "the same, 5,000 left out", Unit: "µs",
-		Ratio: ratios(Target{2.0, 1.5}, Target{0.10, 0.075}, none)},
-	{ID: "polling-echo", Title: "polling echo, 100 clients", Unit: "µs",
-		Ratio: ratios(none, Target{0.65, 0.35}, none)},
-	{ID: "idle", Title: "idle memory at 10,000, per connection", Unit: "KiB",
-		Ratio: ratios(none, none, Target{0.40, 0.20}), Absolute: Target{8, 4}},
+	{
+		ID: "fanout-backlog", Title: "fan-out to 100, 16 outstanding", Unit: "µs",
+		Ratio: ratios(Target{1.6, 1.25}, Target{0.12, 0.09}, Target{0.57, 0.45}),
+	},
+	{
+		ID: "echo-1", Title: "echo, 1 client", Unit: "µs",
+		Ratio: ratios(Target{1.5, 1.3}, Target{0.87, 0.75}, Target{0.94, 0.81}),
+	},
+	{
+		ID: "echo-100", Title: "echo, 100 clients", Unit: "µs",
+		Ratio: ratios(Target{1.9, 1.5}, Target{0.42, 0.33}, Target{0.68, 0.54}),
+	},
+	{
+		ID: "echo-1k", Title: "echo, 1,000 clients", Unit: "µs",
+		Ratio: ratios(Target{2.2, 1.6}, Target{0.30, 0.22}, Target{0.56, 0.41}),
+	},
+	{
+		ID: "echo-backlog", Title: "echo, 100 clients × 16 outstanding", Unit: "µs",
+		Ratio: ratios(Target{1.8, 1.5}, Target{0.31, 0.26}, Target{0.97, 0.80}),
+	},
+	{
+		ID: "connect", Title: "connect, WebSocket", Unit: "µs",
+		Ratio: ratios(Target{4.5, 2.5}, Target{0.19, 0.10}, Target{0.83, 0.46}),
+	},
+	{
+		ID: "upgrade", Title: "connect, polling then upgrade", Unit: "µs",
+		Ratio: ratios(none, Target{0.20, 0.12}, none), P50: Target{15, 15},
+	},
+	{
+		ID: "rooms", Title: "10,000 in 1,000 rooms, per delivery", Unit: "µs",
+		Ratio: ratios(Target{1.6, 1.3}, Target{0.44, 0.36}, none),
+	},
+	{
+		ID: "rooms-except", Title: "the same, 5,000 left out", Unit: "µs",
+		Ratio: ratios(Target{2.0, 1.5}, Target{0.10, 0.075}, none),
+	},
+	{
+		ID: "polling-echo", Title: "polling echo, 100 clients", Unit: "µs",
+		Ratio: ratios(none, Target{0.65, 0.35}, none),
+	},
+	{
+		ID: "idle", Title: "idle memory at 10,000, per connection", Unit: "KiB",
+		Ratio: ratios(none, none, Target{0.40, 0.20}), Absolute: Target{8, 4},
+	},
 }
 
 // flatLimit bounds our cost per delivery at 19,000 clients against 1,000, after

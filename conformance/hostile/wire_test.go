@@ -88,8 +88,10 @@ func request(method, target, body string, lines ...string) string {
 }
 
 func upgrade(target string, lines ...string) string {
-	return request("GET", target, "", append([]string{"Connection: Upgrade", "Upgrade: websocket", "Sec-WebSocket-Version: 13",
-		"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ=="}, lines...)...)
+	return request("GET", target, "", append([]string{
+		"Connection: Upgrade", "Upgrade: websocket", "Sec-WebSocket-Version: 13",
+		"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==",
+	}, lines...)...)
 }
 
 // A frame is one WebSocket frame of the server.

@@ -117,8 +117,12 @@ func TestEchoOfAllKindsOfValues(t *testing.T) {
 			return nil, err
 		})
 		values := []any{
-			nil, true, 1.5, "text", "ünïcödé \u2028 \x1e €😀", []any{1.0, "a", nil}, map[string]any{"a": map[string]any{"b": []any{}}},
-			[]byte{0, 1, 255}, []byte{}, map[string]any{"x": []byte("deep"), "y": []any{[]byte("er")}},
+			nil, true, 1.5, "text", "ünïcödé \u2028 \x1e €😀",
+			[]any{1.0, "a", nil},
+			map[string]any{"a": map[string]any{"b": []any{}}},
+			[]byte{0, 1, 255},
+			[]byte{},
+			map[string]any{"x": []byte("deep"), "y": []any{[]byte("er")}},
 			strings.Repeat("long ", 20000), bytes.Repeat([]byte{7}, 100000),
 		}
 		if err := so.Emit(w.ctx, "echo", values...); err != nil {

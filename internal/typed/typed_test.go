@@ -165,7 +165,7 @@ func TestPlansOfAllDecodableTypesAreMade(t *testing.T) {
 	typed.PlanFor[list]()
 	type a []map[string]a
 	typed.PlanFor[a]()
-	if typed.PlanFor[string]() != typed.PlanFor[string]() {
+	if first, second := typed.PlanFor[string](), typed.PlanFor[string](); first != second {
 		t.Error("a plan is made once")
 	}
 }

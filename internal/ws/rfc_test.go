@@ -85,8 +85,12 @@ func TestFraming(t *testing.T) { // 1
 			rfcCase{fmt.Sprintf("1.1 text of %d", n), text(s) + bye, []string{"text " + brief([]byte(s))}, left},
 			rfcCase{fmt.Sprintf("1.2 binary of %d", n), data(s) + bye, []string{"binary " + brief([]byte(s))}, left})
 	}
-	cases = append(cases, rfcCase{"length longer than needed",
-		"\x81\xfe\x00\x02\x00\x00\x00\x00hi" + "\x81\xff\x00\x00\x00\x00\x00\x00\x00\x02\x00\x00\x00\x00ho" + bye, []string{"text hi", "text ho"}, left})
+	cases = append(cases, rfcCase{
+		"length longer than needed",
+		"\x81\xfe\x00\x02\x00\x00\x00\x00hi" + "\x81\xff\x00\x00\x00\x00\x00\x00\x00\x02\x00\x00\x00\x00ho" + bye,
+		[]string{"text hi", "text ho"},
+		left,
+	})
 	run(t, cases)
 }
 
@@ -111,7 +115,9 @@ func TestReservedBitsAreRefused(t *testing.T) { // 3
 		for _, op := range []byte{1, 2, 8, 9, 10} {
 			cases = append(cases, rfcCase{
 				fmt.Sprintf("3 bits %x of opcode %d", bits, op),
-				text("a") + raw(fin|bits|op, "b") + text("c"), []string{"text a"}, refused,
+				text("a") + raw(fin|bits|op, "b") + text("c"),
+				[]string{"text a"},
+				refused,
 			})
 		}
 	}
@@ -124,7 +130,9 @@ func TestUnknownOpcodesAreRefused(t *testing.T) { // 4
 		for _, payload := range []string{"", "x"} {
 			cases = append(cases, rfcCase{
 				fmt.Sprintf("4 opcode %d with %q", op, payload),
-				text("a") + raw(fin|op, payload) + ping("b"), []string{"text a"}, "violation 1002 unknown opcode",
+				text("a") + raw(fin|op, payload) + ping("b"),
+				[]string{"text a"},
+				"violation 1002 unknown opcode",
 			})
 		}
 	}

@@ -60,8 +60,11 @@ var mailboxTests = map[string]func(t *testing.T, open Opener){
 			ack  []int
 			want string
 		}{
-			{[]int{5}, "0 1 2 3 4 6 7 8 9"}, {[]int{0, 2}, "1 3 4 6 7 8 9"}, {[]int{1}, "3 4 6 7 8 9"},
-			{[]int{9, 3, 4}, "6 7 8"}, {[]int{6, 7, 8}, ""},
+			{[]int{5}, "0 1 2 3 4 6 7 8 9"},
+			{[]int{0, 2}, "1 3 4 6 7 8 9"},
+			{[]int{1}, "3 4 6 7 8 9"},
+			{[]int{9, 3, 4}, "6 7 8"},
+			{[]int{6, 7, 8}, ""},
 		} {
 			var list []string
 			for _, i := range step.ack {

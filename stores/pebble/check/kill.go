@@ -24,8 +24,10 @@ const childVariable = "ROOMWIRE_CHECK_CHILD"
 // options are those of a store whose tables of memory are so small that
 // flushes and compactions are always under way.
 func options(fs vfs.FS) *pebble.Options {
-	return &pebble.Options{Logger: slog.New(slog.NewTextHandler(io.Discard, nil)), MemTable: 256 << 10, Cache: 4 << 20, FS: fs,
-		MinFree: -1, Janitor: 20 * time.Millisecond}
+	return &pebble.Options{
+		Logger: slog.New(slog.NewTextHandler(io.Discard, nil)), MemTable: 256 << 10, Cache: 4 << 20, FS: fs,
+		MinFree: -1, Janitor: 20 * time.Millisecond,
+	}
 }
 
 // child works in dir until it is killed. It reads its plan from stdin and

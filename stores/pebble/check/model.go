@@ -35,8 +35,10 @@ type fact struct {
 }
 
 func newModel() *model {
-	return &model{log: map[string]*fact{}, seqs: map[uint64]string{}, mail: map[string]*fact{},
-		acked: map[string]bool{}, jobs: map[string]*fact{}, done: map[string]bool{}}
+	return &model{
+		log: map[string]*fact{}, seqs: map[uint64]string{}, mail: map[string]*fact{},
+		acked: map[string]bool{}, jobs: map[string]*fact{}, done: map[string]bool{},
+	}
 }
 
 // A violation is an invariant that does not hold.
