@@ -460,6 +460,32 @@ func (c *Conn) Wait(ctx context.Context) error {
 	}
 }
 
+// Drain waits until nothing waits to be sent, the connection closes, or ctx is
+// done. Its errors are ErrClosed and that of ctx.
+func (c *Conn) Drain(ctx context.Context) error {
+	for {
+		c.mu.Lock()
+		if !c.is(stateOpen) {
+			c.mu.Unlock()
+			return ErrClosed
+		}
+		if c.queue.empty() {
+			c.mu.Unlock()
+			return nil
+		}
+		if c.room == nil {
+			c.room = make(chan struct{})
+		}
+		room := c.room
+		c.mu.Unlock()
+		select {
+		case <-room:
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	}
+}
+
 // Buffered returns the number of bytes that wait to be sent.
 func (c *Conn) Buffered() int {
 	c.mu.Lock()

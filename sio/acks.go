@@ -95,7 +95,7 @@ func (s *Socket) EmitFunc(ctx context.Context, name string, fn func(ctx context.
 		return err
 	}
 	if err = ctx.Err(); err == nil {
-		err = s.emit(ctx, name, args, id, 0)
+		err = s.emit(ctx, name, args, id, 0, false)
 	}
 	if err != nil && s.forget(id) {
 		stop()
@@ -119,7 +119,7 @@ func (s *Socket) call(ctx context.Context, name string, args []any) (parser.Payl
 	if err != nil {
 		return parser.Payload{}, err
 	}
-	if err := s.emit(ctx, name, args, id, 0); err != nil {
+	if err := s.emit(ctx, name, args, id, 0, false); err != nil {
 		s.forget(id)
 		return parser.Payload{}, err
 	}

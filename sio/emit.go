@@ -28,12 +28,27 @@ func (s *Socket) Emit(ctx context.Context, name string, args ...any) error {
 	if reserved(name) {
 		return ErrReserved
 	}
-	return s.emit(ctx, name, args, -1, 0)
+	return s.emit(ctx, name, args, -1, 0, false)
 }
 
 // Volatile returns the socket as a target whose events are dropped when the
 // connection cannot take them at once: socket.volatile.
 func (s *Socket) Volatile() Target { return s.self().Volatile() }
+
+// Transient returns the socket as a target whose events are kept out of
+// recovery; see [Target.Transient].
+func (s *Socket) Transient() Target { return s.self().Transient() }
+
+// Drain waits until nothing that was sent waits in the server any more: the
+// network has it, which does not mean that the client has. It returns
+// [ErrClosed] when the socket disconnects, and the error of ctx. Who sends much
+// at once keeps to the pace of the client with it.
+func (s *Socket) Drain(ctx context.Context) error {
+	if s.state.Load() == closed {
+		return ErrClosed
+	}
+	return sendError(s.conn.eng.Drain(ctx))
+}
 
 // Compress returns the socket as a target whose events are compressed, if the
 // connection can, or not: socket.compress.
@@ -47,7 +62,8 @@ func (s *Socket) self() Target {
 }
 
 // emit sends an event, with the acknowledgement ID id if that is not negative.
-func (s *Socket) emit(ctx context.Context, name string, args []any, id int64, m engine.Mode) error {
+// One that is transient is not logged.
+func (s *Socket) emit(ctx context.Context, name string, args []any, id int64, m engine.Mode, transient bool) error {
 	if s.state.Load() == closed {
 		return ErrClosed
 	}
@@ -67,9 +83,9 @@ func (s *Socket) emit(ctx context.Context, name string, args []any, id int64, m 
 	s.conn.srv.stats.eventsOut.Add(1)
 	heard := s.hearing(name, payload, m&engine.Volatile != 0)
 	if heard == nil {
-		return s.transmit(ctx, &p, m, nil)
+		return s.transmit(ctx, &p, m, transient, nil)
 	}
-	if err := s.transmit(ctx, &p, m, &heard.Stored); err != nil {
+	if err := s.transmit(ctx, &p, m, transient, &heard.Stored); err != nil {
 		return err
 	}
 	for _, fn := range s.ns.sentHooks() {
@@ -79,9 +95,9 @@ func (s *Socket) emit(ctx context.Context, name string, args []any, id int64, m 
 }
 
 // transmit hands an event to the connection; *at becomes its place if it is stored.
-func (s *Socket) transmit(ctx context.Context, p *parser.Packet, m engine.Mode, at *Place) error {
+func (s *Socket) transmit(ctx context.Context, p *parser.Packet, m engine.Mode, transient bool, at *Place) error {
 	if s.ns != nil && s.ns.recovery != nil && p.ID < 0 && s.state.Load() == connected {
-		return s.ns.recovery.emit(ctx, s, p, m, at)
+		return s.ns.recovery.emit(ctx, s, p, m, transient, at)
 	}
 	for {
 		err := s.conn.send(p, m)

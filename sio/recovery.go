@@ -137,17 +137,18 @@ func (r *recovery) position(offset string) (p position, ok bool) {
 // here is the current position.
 func (r *recovery) here() position { return position{stored: r.stored, memory: true, seq: r.seq} }
 
-// broadcast sends an event and, unless it is volatile, logs it. If at is not
-// nil, it becomes the place of an event that is stored.
-func (r *recovery) broadcast(ctx context.Context, p *parser.Packet, to adapter.Selector, f adapter.Flags, at *Place) error {
-	if !f.Volatile && r.isDurable(to.Rooms) {
+// broadcast sends an event and, unless it is volatile or transient, logs it. If
+// at is not nil, it becomes the place of an event that is stored.
+func (r *recovery) broadcast(ctx context.Context, p *parser.Packet, to adapter.Selector, f adapter.Flags, transient bool, at *Place) error {
+	transient = transient || f.Volatile
+	if !transient && r.isDurable(to.Rooms) {
 		return r.store(ctx, p, to.Rooms, to.Except, at, func() error {
 			return r.ns.adapter.Broadcast(ctx, p, to, f)
 		})
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if f.Volatile {
+	if transient {
 		r.mark(p)
 	} else {
 		r.append(p, to.Rooms, to.Except)
@@ -156,14 +157,15 @@ func (r *recovery) broadcast(ctx context.Context, p *parser.Packet, to adapter.S
 }
 
 // emit is broadcast to one socket.
-func (r *recovery) emit(ctx context.Context, s *Socket, p *parser.Packet, m engine.Mode, at *Place) error {
+func (r *recovery) emit(ctx context.Context, s *Socket, p *parser.Packet, m engine.Mode, transient bool, at *Place) error {
+	transient = transient || m&engine.Volatile != 0
 	rooms := []string{s.id}
 	var err error
-	if m&engine.Volatile == 0 && r.isDurable(rooms) {
+	if !transient && r.isDurable(rooms) {
 		err = r.store(ctx, p, rooms, nil, at, func() error { return s.conn.send(p, m) })
 	} else {
 		r.mu.Lock()
-		if m&engine.Volatile != 0 {
+		if transient {
 			r.mark(p)
 		} else {
 			r.append(p, rooms, nil)
@@ -175,7 +177,7 @@ func (r *recovery) emit(ctx context.Context, s *Socket, p *parser.Packet, m engi
 	if !errors.Is(err, engine.ErrFull) {
 		return sendError(err)
 	}
-	// It is logged: a client that never gets it now gets it by recovery.
+	// If it is logged, a client that never gets it now gets it by recovery.
 	if err := s.conn.eng.Wait(ctx); err != nil {
 		return sendError(err)
 	}

@@ -282,3 +282,24 @@ func TestNothingIsLostOrDoubledWhileManyEmit(t *testing.T) {
 		t.Error("events came twice")
 	}
 }
+
+func TestTransientEventIsNotSentAgain(t *testing.T) {
+	w, recovered, gone := recoverable(t, &sio.Recovery{})
+	ns := w.srv.Of("/")
+	p := w.dial()
+	p.send(`40`)
+	ids := p.expect(`40{"sid":"{sid}","pid":"{pid}"}`)
+	receive(t, recovered)
+	emit(t, ns.Transient(), 1)
+	emit(t, ns.Socket(ids[0]).Transient(), 2)
+	emit(t, ns.Transient(), "an offset?")
+	p.expect(`42["e",1]`, `42["e",2]`, `42["e","an offset?","{offset}"]`)
+	p.cut()
+	receive(t, gone)
+	emit(t, ns.Transient(), 3)
+	p = w.back(ids[1], "")
+	p.expect(`40{"sid":"` + ids[0] + `","pid":"` + ids[1] + `"}`)
+	if !receive(t, recovered) {
+		t.Error("not recovered")
+	}
+}

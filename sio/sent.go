@@ -58,7 +58,7 @@ func (t Target) send(ctx context.Context, name string, p *parser.Packet, f adapt
 // broadcast hands an event over; *at becomes its place if it is stored.
 func (t Target) broadcast(ctx context.Context, p *parser.Packet, f adapter.Flags, at *Place) error {
 	if t.ns.recovery != nil {
-		return t.ns.recovery.broadcast(ctx, p, t.sel, f, at)
+		return t.ns.recovery.broadcast(ctx, p, t.sel, f, t.transient, at)
 	}
 	return t.ns.adapter.Broadcast(ctx, p, t.sel, f)
 }

@@ -20,6 +20,8 @@ type Target struct {
 	one   *Socket // this socket alone
 	sel   adapter.Selector
 	flags adapter.Flags
+
+	transient bool // not logged for recovery
 }
 
 // To adds rooms; a socket in several of them gets an event once. Without any
@@ -45,6 +47,11 @@ func (t Target) Local() Target { t.sel.Local = true; return t }
 // it at once.
 func (t Target) Volatile() Target { t.flags.Volatile = true; return t }
 
+// Transient keeps the event out of recovery: who is away when it is sent does
+// not get it on coming back. It is for what is kept elsewhere, or soon worth
+// nothing.
+func (t Target) Transient() Target { t.transient = true; return t }
+
 // Compress says whether connections that can compress should; the default is that they do.
 func (t Target) Compress(on bool) Target { t.flags.NoCompress = !on; return t }
 
@@ -61,7 +68,7 @@ func (t Target) Emit(ctx context.Context, name string, args ...any) error {
 		return ErrReserved
 	}
 	if t.one != nil {
-		return t.one.emit(ctx, name, args, -1, modeOf(t.flags))
+		return t.one.emit(ctx, name, args, -1, modeOf(t.flags), t.transient)
 	}
 	if t.ns.parent {
 		for child := range t.ns.children() {
