@@ -24,7 +24,7 @@ var layers = map[string]string{
 	"client":                       "engine event internal/lane internal/typed parser",
 	"sio":                          "adapter engine event internal/bucket internal/lane internal/typed parser",
 	"siotest":                      "client sio",
-	"mailroom":                     "queue sio",
+	"mailroom":                     "internal/lane parser queue sio",
 	"conformance":                  "",
 	"conformance/hostile":          "",
 	"conformance/parser-agreement": "parser",
