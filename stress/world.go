@@ -70,7 +70,7 @@ func newWorld(seed uint64) (*world, error) {
 	w.ledger.init()
 	w.srv = sio.NewServer(&sio.Options{
 		Engine: engine.Options{
-			PingInterval: 2 * time.Second, PingTimeout: 20 * time.Second,
+			PingInterval: 2 * time.Second, PingTimeout: 8 * time.Second,
 			SendBuffer: 8 << 20, Compression: &engine.Compression{},
 		},
 		Logger: slog.New(slog.DiscardHandler),
