@@ -139,7 +139,7 @@ func (s *Socket) decodeAck(p parser.Payload, out any) error {
 	if out == nil {
 		return nil
 	}
-	return s.c.codec.Unmarshal(p, 0, out)
+	return typed.Into(s.c.codec, p, out)
 }
 
 // errorForm recognizes [{"error":{"message":"…","data":…}}], or returns nil.

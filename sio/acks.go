@@ -4,6 +4,7 @@ import (
 	"context"
 	"slices"
 
+	"github.com/roomwire/roomwire/internal/typed"
 	"github.com/roomwire/roomwire/parser"
 )
 
@@ -55,7 +56,8 @@ func (s *Socket) settle(id int64, p parser.Payload) {
 }
 
 // EmitAck sends an event, waits for its acknowledgement and decodes its first
-// value into out, a pointer or nil: emitWithAck. It returns the error of ctx
+// value, or all values into a struct that embeds event.Args, into out, a
+// pointer or nil: emitWithAck. It returns the error of ctx
 // when that ends first (give it a deadline: a client may never answer),
 // [ErrClosed] when the socket disconnects, and an [*Error] when the peer, if it
 // is of this library, answered with one.
@@ -145,7 +147,7 @@ func decodeReply(c parser.Codec, p parser.Payload, out any) error {
 	if out == nil {
 		return nil
 	}
-	return c.Unmarshal(p, 0, out)
+	return typed.Into(c, p, out)
 }
 
 // clonePayload copies a payload whose bytes belong to somebody else.

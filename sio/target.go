@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/roomwire/roomwire/adapter"
+	"github.com/roomwire/roomwire/internal/typed"
 	"github.com/roomwire/roomwire/parser"
 )
 
@@ -202,8 +203,11 @@ func (r Reply) Decode(out ...any) error {
 	if err := replyError(r.codec, r.payload); err != nil {
 		return err
 	}
-	if len(out) == 0 || len(out) == 1 && out[0] == nil {
+	switch {
+	case len(out) == 0 || len(out) == 1 && out[0] == nil:
 		return nil
+	case len(out) == 1:
+		return typed.Into(r.codec, r.payload, out[0])
 	}
 	return r.codec.Unmarshal(r.payload, 0, out...)
 }

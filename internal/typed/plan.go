@@ -109,3 +109,22 @@ func (l *layout) decode(v reflect.Value, c parser.Codec, data parser.Payload, sk
 	}
 	return nil
 }
+
+// Into fills what out points to as [Plan.Decode] fills a T, for callers that
+// know the type only when they run.
+func Into(c parser.Codec, data parser.Payload, out any) error {
+	v := reflect.ValueOf(out)
+	if v.Kind() == reflect.Pointer && !v.IsNil() && v.Elem().Kind() == reflect.Struct {
+		l, err := layoutOf(v.Type().Elem())
+		if err != nil {
+			return err
+		}
+		switch l.kind {
+		case nothing:
+			return nil
+		case positional:
+			return l.decode(v.Elem(), c, data, 0)
+		}
+	}
+	return c.Unmarshal(data, 0, out)
+}
