@@ -36,7 +36,8 @@ type AttachOptions struct {
 // An Attachment is a socket that gets the messages of a mailbox, in the order
 // in which the mailbox has them, each once; one that it does not acknowledge in
 // time comes again, later than others perhaps. Several sockets may be attached
-// to one mailbox: each gets every message, and what one acknowledges is done.
+// to one mailbox: each gets every message, but what one has acknowledged before
+// another that lags behind gets it is done, and does not come any more.
 type Attachment struct {
 	o    *Office
 	s    *sio.Socket
@@ -56,6 +57,7 @@ type Attachment struct {
 	placed  bool      // pos is known
 	pos     uint64    // sequence of the newest message that was sent or is about to be
 	inbox   []message // published after pos
+	weight  int       // of inbox
 	round   int       // counts replays
 	sent    int       // messages of this round
 	waiters []chan struct{}
@@ -143,7 +145,7 @@ func (a *Attachment) Replay(ctx context.Context) (int, error) {
 		return 0, ErrClosed
 	}
 	a.waiters = append(a.waiters, done)
-	a.inbox, a.pos, a.placed, a.behind, a.sent = nil, 0, true, true, 0
+	a.inbox, a.weight, a.pos, a.placed, a.behind, a.sent = nil, 0, 0, true, true, 0
 	a.round++
 	flying := a.flights.clear()
 	a.kick()
@@ -175,10 +177,11 @@ func (a *Attachment) offer(m message) {
 	case m.seq <= a.pos: // read from the store before it came here
 		return
 	case a.behind:
-	case a.reading || len(a.inbox) >= maxInbox:
+	case a.reading || a.weight >= maxInbox:
 		a.behind = true
 	default:
 		a.inbox = append(a.inbox, m)
+		a.weight += m.size()
 	}
 	a.kick()
 }
@@ -214,6 +217,9 @@ func (a *Attachment) step() bool {
 	case len(a.inbox) > 0:
 		batch := a.inbox[:min(room, len(a.inbox))]
 		a.inbox = a.inbox[len(batch):]
+		for i := range batch {
+			a.weight -= batch[i].size()
+		}
 		a.pos = batch[len(batch)-1].seq
 		a.mu.Unlock()
 		return a.send(batch, round)
@@ -320,7 +326,7 @@ func (a *Attachment) undelivered(m *message, round int, err error) bool {
 	a.mu.Lock()
 	a.flights.land(m.stored)
 	if a.round == round {
-		a.pos, a.inbox = m.seq-1, nil
+		a.pos, a.inbox, a.weight = m.seq-1, nil, 0
 	}
 	a.mu.Unlock()
 	return a.failed("message not sent", err)

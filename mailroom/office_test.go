@@ -122,6 +122,12 @@ func (p *post) attach(s *client.Socket, o *mailroom.AttachOptions) *mailroom.Att
 	return a
 }
 
+// settle lets everything happen that happens within a second.
+func settle() {
+	time.Sleep(time.Second)
+	synctest.Wait()
+}
+
 func always(parcel) bool { return true }
 func never(parcel) bool  { return false }
 
@@ -137,18 +143,18 @@ func TestWhatWaitsComesInOrderAndWhatWasAcknowledgedNeverAgain(t *testing.T) {
 		s, got := p.connect(odd)
 		p.attach(s, nil)
 		p.publish("ada", "m", 10)
-		synctest.Wait()
+		settle()
 		if have := payloads(got); have != "0 1 2 3 4 5 6 7 8 9 10" {
 			t.Errorf("got %s", have)
 		}
 		s.Disconnect()
-		synctest.Wait()
+		settle()
 		if n := p.office.Stats().Attached; n != 0 {
 			t.Errorf("%d attached after the disconnect", n)
 		}
 		s, got = p.connect(always)
 		p.attach(s, nil)
-		synctest.Wait()
+		settle()
 		if have := payloads(got); have != "0 2 4 6 8 10" {
 			t.Errorf("got %s, want those that were not acknowledged", have)
 		}
@@ -183,20 +189,20 @@ func TestUnacknowledgedMessageComesAgain(t *testing.T) {
 		for _, v := range []string{"a", "b", "c"} {
 			p.publish("ada", "m", v)
 		}
-		time.Sleep(59 * time.Second)
-		synctest.Wait()
+		time.Sleep(57 * time.Second)
+		settle()
 		if have := payloads(got); have != "a b c" {
 			t.Errorf("got %s", have)
 		}
 		for range 4 {
-			time.Sleep(time.Minute)
-			synctest.Wait()
+			time.Sleep(time.Minute - time.Second)
+			settle()
 			if have := payloads(got); have != "b" {
 				t.Errorf("got %s", have)
 			}
 		}
 		time.Sleep(time.Hour)
-		synctest.Wait()
+		settle()
 		if have := payloads(got); have != "" || p.waiting("ada", "m") != 0 {
 			t.Errorf("got %s, %d wait", have, p.waiting("ada", "m"))
 		}
@@ -219,7 +225,7 @@ func TestWindowBoundsWhatIsNotAcknowledged(t *testing.T) {
 			p.publish("ada", "m", i)
 		}
 		for i := range 400 {
-			synctest.Wait()
+			settle()
 			if n := p.office.Stats().Delivered; n != int64(min(i+10, 400)) {
 				t.Fatalf("%d delivered after %d acknowledgements", n, i)
 			}
@@ -228,7 +234,7 @@ func TestWindowBoundsWhatIsNotAcknowledged(t *testing.T) {
 			}
 			gate <- true
 		}
-		synctest.Wait()
+		settle()
 		if n := p.waiting("ada", "m"); n != 0 {
 			t.Errorf("%d wait", n)
 		}
@@ -242,9 +248,10 @@ func TestEverySocketGetsAMessageAndOneAcknowledgementIsEnough(t *testing.T) {
 		b, gotB := p.connect(never)
 		p.attach(a, nil)
 		p.attach(b, nil)
+		settle()
 		p.publish("ada", "m", 1)
 		time.Sleep(time.Hour)
-		synctest.Wait()
+		settle()
 		if x, y := payloads(gotA), payloads(gotB); x != "1" || y != "1" {
 			t.Errorf("got %q and %q", x, y)
 		}

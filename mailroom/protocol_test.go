@@ -100,7 +100,7 @@ func TestProtocolWithAcksByCallback(t *testing.T) {
 		s, got := p.connect(always)
 		ask(t, s, "subscribe", fields{"clientId": "ada", "event": "m", "ack": true})
 		p.publish("ada", "m", 1)
-		synctest.Wait()
+		settle()
 		if have := payloads(got); have != "0 1" || p.waiting("ada", "m") != 0 {
 			t.Errorf("got %s, %d wait", have, p.waiting("ada", "m"))
 		}
