@@ -22,13 +22,13 @@ export class Dev {
     const bin = join(root, "bin", "e2e", "roomwire");
     mkdirSync(join(root, "bin", "e2e"), { recursive: true });
     execFileSync("go", ["build", "-o", bin, "./cmd/roomwire"], { cwd: root, stdio: "inherit" });
-    Object.assign(dev, { bin, log });
+    Object.assign(dev, { bin, log, data: mkdtempSync(join(tmpdir(), "roomwire-data-")) });
     await dev.spawn(addr);
     return dev;
   }
 
   async spawn(addr) {
-    this.child = spawn(this.bin, ["dev", "--addr", addr, "--log", this.log], { stdio: ["ignore", "pipe", "pipe"] });
+    this.child = spawn(this.bin, ["dev", "--addr", addr, "--log", this.log, "--data", this.data], { stdio: ["ignore", "pipe", "pipe"] });
     this.url = await new Promise((resolve, reject) => {
       const timer = setTimeout(() => reject(new Error(`roomwire dev was not ready after 20 s\n${this.output}`)), 20_000);
       const from = this.output.length;
@@ -45,17 +45,24 @@ export class Dev {
     });
   }
 
-  async stop() {
+  /** Ends the server; with "SIGKILL", as a crash does. */
+  async end(signal) {
     if (!this.child || this.child.exitCode !== null || this.child.signalCode !== null) return;
     const gone = once(this.child, "exit");
-    this.child.kill("SIGTERM");
+    this.child.kill(signal);
     await gone;
   }
 
-  /** Stops the server and starts it again at the same address. */
-  async restart(whileDown) {
+  /** Ends the server and forgets what it kept. */
+  async stop() {
+    await this.end("SIGTERM");
+    if (this.data) rmSync(this.data, { recursive: true, force: true });
+  }
+
+  /** Ends the server and starts it again at the same address. */
+  async restart(whileDown, signal = "SIGTERM") {
     const { port } = new URL(this.url);
-    await this.stop();
+    await this.end(signal);
     await whileDown();
     await this.spawn(`127.0.0.1:${port}`);
   }

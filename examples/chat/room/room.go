@@ -4,9 +4,7 @@ package room
 import (
 	"context"
 	"embed"
-	"errors"
 	"net/http"
-	"slices"
 	"time"
 
 	"github.com/roomwire/roomwire/sio"
@@ -18,45 +16,47 @@ var page embed.FS
 // Page serves the chat's one page.
 var Page = http.FileServerFS(page)
 
-// A me is what a person says of themselves.
-type me struct{ Nick, Room string }
+// A Person is what people say of themselves.
+type Person struct{ Nick, Room string }
 
-// Attach makes a chat of a namespace.
+// Who returns the person at a socket.
+func Who(s *sio.Socket) Person { p, _ := sio.Value[Person](s, "me"); return p }
+
+// Attach makes a chat of a namespace. The Socket.IO room of a chat room begins with a #.
 func Attach(chat *sio.Namespace) {
-	enter := func(ctx context.Context, s *sio.Socket, now me) error {
-		was := who(s)
-		s.Set("me", now)
-		_ = s.Leave(ctx, was.Room)
-		_ = s.Join(ctx, now.Room)
-		return errors.Join(online(ctx, chat, was.Room), online(ctx, chat, now.Room))
+	enter := func(ctx context.Context, s *sio.Socket, now Person) error {
+		was := Who(s)
+		if s.Set("me", now); was.Room != now.Room {
+			_ = s.Leave(ctx, "#"+was.Room)
+			_ = s.Join(ctx, "#"+now.Room)
+			_ = online(ctx, chat, was.Room)
+		}
+		return online(ctx, chat, now.Room)
 	}
 	chat.OnConnect(func(ctx context.Context, s *sio.Socket) error {
-		now := who(s) // a recovered socket still has it
+		now := Who(s) // a recovered socket still has it
 		if err := s.Auth(&now); err != nil {
 			return err
 		}
 		return enter(ctx, s, now)
 	})
-	chat.OnDisconnect(func(ctx context.Context, s *sio.Socket, _ sio.Reason) { _ = online(ctx, chat, who(s).Room) })
+	chat.OnDisconnect(func(ctx context.Context, s *sio.Socket, _ sio.Reason) { _ = online(ctx, chat, Who(s).Room) })
 	sio.On(chat, "me", enter)
 	sio.On(chat, "chat message", func(ctx context.Context, s *sio.Socket, text string) error {
-		return chat.To(who(s).Room).Emit(ctx, "chat message", map[string]any{"from": who(s).Nick, "text": text, "at": time.Now().UnixMilli()})
+		return chat.To("#"+Who(s).Room).Emit(ctx, "chat message", map[string]any{"from": Who(s).Nick, "text": text, "at": time.Now().UnixMicro()})
 	})
 	sio.On(chat, "typing", func(ctx context.Context, s *sio.Socket, on bool) error {
-		return s.To(who(s).Room).Volatile().Emit(ctx, "typing", map[string]any{"nick": who(s).Nick, "on": on})
+		return s.To("#"+Who(s).Room).Volatile().Emit(ctx, "typing", map[string]any{"nick": Who(s).Nick, "on": on})
 	})
 }
 
-func who(s *sio.Socket) me { m, _ := s.Get("me").(me); return m }
-
 // online tells a room who is in it.
 func online(ctx context.Context, chat *sio.Namespace, room string) error {
-	names := []string{}
+	var names []string
 	for s := range chat.Sockets() {
-		if who(s).Room == room {
-			names = append(names, who(s).Nick)
+		if Who(s).Room == room {
+			names = append(names, Who(s).Nick)
 		}
 	}
-	slices.Sort(names)
-	return chat.To(room).Emit(ctx, "online", map[string]any{"room": room, "names": names})
+	return chat.To("#"+room).Transient().Emit(ctx, "online", map[string]any{"room": room, "names": names})
 }

@@ -29,6 +29,7 @@ type Printer struct {
 	w      io.Writer
 	format Format
 	now    func() time.Time
+	spaces int // width of the longest namespace so far
 }
 
 // New returns a printer to w. The format called "" or "auto" is Pretty on a
@@ -82,6 +83,7 @@ type Line struct {
 	Namespace string
 	Socket    string
 	Text      string // for people
+	Aside     string // for people, less important
 	Fields    []any  // for programs: name, value, name, value …
 }
 
@@ -116,9 +118,16 @@ func (p *Printer) Print(l Line) {
 func (p *Printer) people(l Line) {
 	st := styles[l.Kind]
 	clock := p.paint(Dim, p.now().Format("15:04:05"))
-	text := Printable(l.Text)
-	fmt.Fprintf(p.w, "%s  %s %-10s %-8s %s\n", clock, p.paint(st.color, st.sign),
-		Printable(l.Namespace), short(l.Socket), text)
+	line := clock + "  " + p.paint(st.color, st.sign) + " "
+	if l.Namespace != "" {
+		name := Printable(l.Namespace)
+		p.spaces = max(p.spaces, min(Columns(name), 24))
+		line += name + spaces(p.spaces-Columns(name)) + "  "
+	}
+	if l.Socket != "" {
+		line += fmt.Sprintf("%-7s  ", short(l.Socket))
+	}
+	fmt.Fprintln(p.w, line+Printable(l.Text)+p.paint(Dim, Printable(l.Aside)))
 }
 
 // paint wraps s in a colour.
