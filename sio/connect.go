@@ -210,6 +210,9 @@ func (s *Socket) close(why Reason) {
 // leaveAll takes the socket out of its rooms, which are remembered for the
 // last hooks and for recovery.
 func (s *Socket) leaveAll() {
+	if s.ns.recovery != nil {
+		s.left = s.ns.recovery.head() // before leaving: what comes after may not reach it any more
+	}
 	if rooms := s.ns.adapter.Rooms(s); rooms != nil { // else it never got that far
 		s.mu.Lock()
 		s.rooms = rooms

@@ -72,7 +72,7 @@ type session struct {
 	// Set when the connection was lost:
 	rooms  []string
 	values map[string]any
-	left   uint64 // newest event in memory when it left its rooms
+	left   uint64 // newest event in memory when it was about to leave its rooms
 	sent   uint64 // newest event in memory sent to it
 	until  time.Time
 	away   *list.Element

@@ -7,6 +7,7 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"github.com/roomwire/roomwire/engine"
 	"github.com/roomwire/roomwire/sio"
 )
 
@@ -301,5 +302,63 @@ func TestTransientEventIsNotSentAgain(t *testing.T) {
 	p.expect(`40{"sid":"` + ids[0] + `","pid":"` + ids[1] + `"}`)
 	if !receive(t, recovered) {
 		t.Error("not recovered")
+	}
+}
+
+func TestNothingIsLostWhenTheServerCutsWhileItSends(t *testing.T) {
+	w, recovered, _ := recoverable(t, &sio.Recovery{})
+	ns := w.srv.Of("/")
+	p := w.dial()
+	p.send(`40`)
+	pid := p.expect(`40{"sid":"{sid}","pid":"{pid}"}`)[1]
+	receive(t, recovered)
+	stop, stopped := make(chan bool), make(chan int)
+	ahead := make(chan bool, 1000) // of the reader, so that the log keeps all
+	go func() {
+		for n := 0; ; n++ {
+			select {
+			case <-stop:
+				stopped <- n
+				return
+			case ahead <- true:
+				if err := ns.Emit(context.Background(), "e", n); err != nil {
+					t.Error(err)
+				}
+			}
+		}
+	}()
+	next, offset := 0, ""
+	read := func() bool {
+		m, ok := p.next()
+		var n int
+		var o string
+		if !ok || len(m) < 2 || m[:2] != "42" {
+			return ok
+		}
+		if _, err := fmt.Sscanf(m, `42["e",%d,%q]`, &n, &o); err != nil {
+			t.Fatalf("%s: %v", m, err)
+		}
+		if n != next {
+			t.Fatalf("got %d, want %d", n, next)
+		}
+		next, offset = n+1, o
+		<-ahead
+		return true
+	}
+	for range 100 {
+		for range 20 {
+			read()
+		}
+		for s := range ns.Sockets() {
+			s.Conn().Close(engine.ErrTransportClose)
+		}
+		for read() {
+		}
+		p.cut()
+		p = w.back(pid, offset)
+	}
+	close(stop)
+	for last := receive(t, stopped); next < last; {
+		read()
 	}
 }

@@ -77,9 +77,14 @@ func (r *recovery) find(ctx context.Context, pid string) *session {
 }
 
 // barrier returns when no socket is entering that was when it was called.
-func (r *recovery) barrier() {
+func (r *recovery) barrier() { r.head() }
+
+// head returns the sequence number of the newest event in memory. It has been
+// handed to every connection that it was for.
+func (r *recovery) head() uint64 {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	return r.seq
 }
 
 // giveBack returns a claimed session that a guard refused.
@@ -202,7 +207,7 @@ func (r *recovery) keep(s *Socket) {
 	sess.live = nil
 	sess.rooms = slices.DeleteFunc(slices.Clone(rooms), func(room string) bool { return room == s.id })
 	sess.values = values
-	sess.left, sess.sent = r.seq, s.lastSeq.Load()
+	sess.left, sess.sent = s.left, s.lastSeq.Load()
 	sess.until = now.Add(r.opts.MaxAge)
 	sess.away = r.away.PushBack(sess)
 	r.prune(now)

@@ -37,6 +37,7 @@ type Socket struct {
 	dirty     atomic.Bool   // rooms or values have changed since they were stored
 	discard   atomic.Bool   // the server disconnected: waiting events are dropped
 	lastSeq   atomic.Uint64 // of the last logged event sent; for recovery
+	left      uint64        // newest event in memory when it was about to leave its rooms
 	recovered bool
 	greeted   bool // connected once; only the lane uses it
 	leave     sync.Once
