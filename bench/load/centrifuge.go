@@ -68,6 +68,8 @@ func (d *centrifuge) echo(slot int) *packet {
 	return newPacket(`{"id":` + id + `,"rpc":{"method":"echo","data":` + d.payload + `}}`)
 }
 
+func (d *centrifuge) ping(int) *packet { return nil }
+
 func (d *centrifuge) fanout() *packet {
 	return newPacket(`{"send":{"data":` + d.payload + `}}`)
 }

@@ -18,6 +18,10 @@ const (
 	// Echo: every client emits with an ack and emits again when it is answered;
 	// one operation is one ack. Outstanding emits wait per client.
 	Echo Scenario = "echo"
+	// Ping: as Echo, but what is emitted is a CONNECT to a namespace that nobody
+	// has, and what comes back its refusal: one operation is one round trip
+	// through the server, which needs no handler for it. It has no payload.
+	Ping Scenario = "ping"
 	// Connect: clients connect and stay; one operation is one client whose
 	// namespace is connected (and, with Upgrade, whose transport is WebSocket).
 	Connect Scenario = "connect"

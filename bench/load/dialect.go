@@ -27,7 +27,8 @@ type dialect interface {
 	read(s *session, msg []byte)
 
 	echo(slot int) *packet
-	fanout() *packet // nil: not spoken
+	ping(slot int) *packet // nil: not spoken
+	fanout() *packet       // nil: not spoken
 	join(room string) *packet
 	roomcast(room, except string) *packet // except may be empty
 }

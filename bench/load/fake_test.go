@@ -10,6 +10,7 @@ import (
 	"net/http/httptest"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"go.uber.org/goleak"
@@ -24,6 +25,9 @@ type fake struct {
 	sessions map[string]*fakeSession
 	// refuse has the namespace refuse everyone.
 	refuse bool
+	// open has every namespace, and counts how often one is left.
+	open bool
+	left atomic.Int64
 	// drop cuts a WebSocket at its first event.
 	drop bool
 }
@@ -120,6 +124,12 @@ func (f *fake) packet(s *fakeSession, p string) {
 		s.emit(`44{"message":"no"}`)
 	case p == "40":
 		s.emit(`40{"sid":"x"}`)
+	case strings.HasPrefix(p, "40/") && f.open:
+		s.emit(p + `{"sid":"y"}`)
+	case strings.HasPrefix(p, "40/"):
+		s.emit("44" + p[2:] + `{"message":"Invalid namespace"}`)
+	case strings.HasPrefix(p, "41/") && f.open:
+		f.left.Add(1)
 	case strings.HasPrefix(rest, `"echo"`):
 		s.emit("43" + head[2:] + "[" + arg)
 	case strings.HasPrefix(rest, `"fanout"`):

@@ -46,6 +46,31 @@ func TestEveryTransportCountsItsOperations(t *testing.T) {
 	}
 }
 
+func TestPingNeedsNoHandlerAndLeavesNothingBehind(t *testing.T) {
+	for _, open := range []bool{false, true} {
+		for _, transport := range []load.Transport{load.WebSocket, load.Polling} {
+			f := &fake{open: open}
+			c := quick(startFake(t, f))
+			c.Scenario, c.Transport, c.Outstanding = load.Ping, transport, 3
+			res, err := load.Run(context.Background(), c)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if res.Ops < 200 || res.Ops > 264 || res.Latency.Count() != uint64(res.Ops) {
+				t.Errorf("%d operations, %d latencies", res.Ops, res.Latency.Count())
+			}
+			if left := f.left.Load(); open && left < 200 || !open && left != 0 {
+				t.Errorf("open %v: %d namespaces left", open, left)
+			}
+		}
+	}
+	c := quick("ws://127.0.0.1:1")
+	c.Scenario, c.Protocol = load.Ping, load.Centrifuge
+	if _, err := load.Run(context.Background(), c); !errors.Is(err, load.ErrUnsupported) {
+		t.Errorf("got %v", err)
+	}
+}
+
 func TestARefusedNamespaceIsLost(t *testing.T) {
 	res, err := load.Run(context.Background(), quick(startFake(t, &fake{refuse: true})))
 	if !errors.Is(err, load.ErrLost) || res.Lost == 0 {

@@ -1,6 +1,7 @@
 package load
 
 import (
+	"bytes"
 	"fmt"
 	"net/url"
 	"strconv"
@@ -46,6 +47,10 @@ func (d *socketIO) packet(s *session, msg []byte) {
 	if len(msg) < 2 {
 		return
 	}
+	if bytes.HasPrefix(msg[2:], nowherePrefix) {
+		d.pinged(s, msg)
+		return
+	}
 	switch msg[1] {
 	case '0':
 		s.connectedNow()
@@ -60,6 +65,26 @@ func (d *socketIO) packet(s *session, msg []byte) {
 			s.acked(id)
 		}
 	}
+}
+
+// nowherePrefix begins the names of namespaces that no server has.
+var nowherePrefix = []byte("/roomwire-bench-")
+
+func (d *socketIO) ping(slot int) *packet {
+	return newPacket("40" + string(nowherePrefix) + strconv.Itoa(slot) + ",")
+}
+
+// pinged reads the answer to a ping. A server that takes every namespace is
+// told at once that this one is left.
+func (d *socketIO) pinged(s *session, msg []byte) {
+	slot, ok := leadingNumber(msg[2+len(nowherePrefix):])
+	if !ok || msg[1] != '0' && msg[1] != '4' {
+		return
+	}
+	if msg[1] == '0' {
+		s.send(newPacket("41" + string(nowherePrefix) + strconv.Itoa(slot) + ","))
+	}
+	s.acked(slot)
 }
 
 func (d *socketIO) echo(slot int) *packet {

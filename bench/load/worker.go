@@ -15,6 +15,15 @@ func newWorker(r *run) (worker, error) {
 			w.packets = append(w.packets, d.echo(slot))
 		}
 		return w, nil
+	case Ping:
+		if d.ping(0) == nil {
+			return nil, ErrUnsupported
+		}
+		w := &echoWorker{r: r}
+		for slot := range c.Outstanding {
+			w.packets = append(w.packets, d.ping(slot))
+		}
+		return w, nil
 	case Fanout:
 		if d.fanout() == nil {
 			return nil, ErrUnsupported
