@@ -23,12 +23,14 @@ var version = "0.1.0-dev"
 // A cli is the command line: a field for each command, which is a file of its
 // own with a type that has a Run method.
 type cli struct {
-	Dev devCmd `cmd:"" group:"serve" help:"Start a server with a demo chat, at once and without configuration."`
+	Dev   devCmd   `cmd:"" group:"serve" help:"Start a server with a demo chat, at once and without configuration."`
+	Queue queueCmd `cmd:"" group:"serve" help:"Look into queues, and work with them."`
 
 	Tail    tailCmd    `cmd:"" group:"talk" help:"Show the events that a server sends, as they come."`
 	Emit    emitCmd    `cmd:"" group:"talk" help:"Send an event, and print the acknowledgement."`
 	Connect connectCmd `cmd:"" group:"talk" help:"Talk to a server by hand."`
 	Probe   probeCmd   `cmd:"" group:"talk" help:"Report what a server speaks, with advice."`
+	Bench   benchCmd   `cmd:"" group:"talk" help:"Measure a server, within bounds."`
 
 	Types typesCmd `cmd:"" group:"write" help:"Write TypeScript declarations of a Go package of events."`
 
@@ -130,7 +132,7 @@ func usage(err error) error {
 	help := "roomwire --help"
 	var p *kong.ParseError
 	if errors.As(err, &p) && p.Context != nil && p.Context.Selected() != nil {
-		help = "roomwire " + p.Context.Selected().Name + " --help"
+		help = p.Context.Selected().FullPath() + " --help"
 	}
 	return usageError{fmt.Errorf("%w\n  see %s", err, help)}
 }

@@ -101,6 +101,7 @@ func runScripts(t *testing.T, name string, serve backend, files []string) {
 		},
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
 			"serve": cmdServe, "eventually": cmdEventually, "site": cmdSite, "bytes": cmdBytes, "terminal": cmdTerminal,
+			"damage": cmdDamage,
 		},
 		RequireUniqueNames: true,
 	}

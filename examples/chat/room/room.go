@@ -2,6 +2,7 @@
 package room
 
 import (
+	"cmp"
 	"context"
 	"embed"
 	"net/http"
@@ -27,14 +28,13 @@ func Attach(chat *sio.Namespace) {
 	enter := func(ctx context.Context, s *sio.Socket, now Person) error {
 		was := Who(s)
 		if s.Set("me", now); was.Room != now.Room {
-			_ = s.Leave(ctx, "#"+was.Room)
-			_ = s.Join(ctx, "#"+now.Room)
+			_, _ = s.Leave(ctx, "#"+was.Room), s.Join(ctx, "#"+now.Room)
 			_ = online(ctx, chat, was.Room)
 		}
 		return online(ctx, chat, now.Room)
 	}
 	chat.OnConnect(func(ctx context.Context, s *sio.Socket) error {
-		now := Who(s) // a recovered socket still has it
+		now := cmp.Or(Who(s), Person{"guest", "lobby"}) // a recovered socket still is somebody
 		if err := s.Auth(&now); err != nil {
 			return err
 		}

@@ -187,7 +187,7 @@ func (in *Inbox) register(ctx context.Context, who room.Person) bool {
 
 // meet notes a person. Guests have no name to come back with.
 func (in *Inbox) meet(who room.Person) (known, kept bool) {
-	if who.Nick == "" || who.Room == "" || len(who.Nick) > maxName || len(who.Room) > maxName || strings.HasPrefix(who.Nick, "guest-") {
+	if who.Nick == "" || who.Room == "" || len(who.Nick) > maxName || len(who.Room) > maxName || strings.HasPrefix(who.Nick, "guest") {
 		return false, false
 	}
 	in.mu.Lock()

@@ -67,7 +67,7 @@ func (t *Table) Print(w io.Writer, s console.Style) error {
 				l.WriteString("  ")
 			}
 		}
-		b.WriteString(console.Clip(l.String(), s.Width) + "\n")
+		b.WriteString(strings.TrimRight(console.Clip(l.String(), s.Width), " ") + "\n")
 	}
 	titles := make([]string, len(t.columns))
 	for i, c := range t.columns {
