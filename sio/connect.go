@@ -6,6 +6,7 @@ import (
 	"encoding/base64"
 	"errors"
 
+	"github.com/roomwire/roomwire/engine"
 	"github.com/roomwire/roomwire/parser"
 )
 
@@ -84,14 +85,30 @@ func (s *Socket) admit(ctx context.Context) error {
 	if lost != nil {
 		s.mu.Lock()
 		s.id, s.pid, s.recovered = lost.id, lost.pid, true
-		s.values, s.rooms = lost.values, lost.rooms
+		s.values, s.rooms, s.since = lost.values, lost.rooms, lost.since
 		s.mu.Unlock()
 	}
+	err = s.pass(ctx, lost)
+	if errors.Is(err, errForsaken) { // then it begins anew
+		ns.recovery.drop(ctx, s, lost)
+		s.mu.Lock()
+		s.id, s.pid, s.recovered = newID(), newID(), false
+		s.values, s.rooms, s.since = nil, nil, nil
+		s.mu.Unlock()
+		err = s.pass(ctx, nil)
+	}
+	return err
+}
+
+// pass asks the guards and lets the socket in, as the one that lost its
+// connection if that is not nil.
+func (s *Socket) pass(ctx context.Context, lost *session) error {
+	ns := s.ns
 	if lost == nil || !ns.srv.opts.Recovery.SkipMiddleware {
 		for _, guard := range ns.guards() {
 			if err := protect(func() error { return guard(ctx, s) }); err != nil {
 				if lost != nil {
-					ns.recovery.giveBack(lost)
+					ns.recovery.giveBack(s, lost)
 				}
 				return err
 			}
@@ -125,7 +142,7 @@ func (s *Socket) enter(ctx context.Context, missed []parser.Payload) error {
 		return ErrClosed
 	}
 	for _, p := range missed {
-		_ = s.conn.send(&parser.Packet{Type: parser.Event, Namespace: s.name, ID: -1, Payload: p}, 0)
+		_ = s.conn.send(&parser.Packet{Type: parser.Event, Namespace: s.name, ID: -1, Payload: p}, engine.Later)
 	}
 	hello := struct {
 		SID string `json:"sid"`

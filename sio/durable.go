@@ -1,12 +1,14 @@
 package sio
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"maps"
 	"slices"
 	"strconv"
+	"sync"
 
 	"github.com/roomwire/roomwire/parser"
 )
@@ -20,6 +22,11 @@ func (r *recovery) isDurable(rooms []string) bool {
 		return r.opts.Durable("")
 	}
 	return slices.ContainsFunc(rooms, r.opts.Durable)
+}
+
+// keeps reports whether one of rooms is durable.
+func (r *recovery) keeps(rooms []string) bool {
+	return r.durable != nil && r.opts.Durable != nil && slices.ContainsFunc(rooms, r.opts.Durable)
 }
 
 // store stores an event, then sends it in the order of the Log.
@@ -48,6 +55,7 @@ type savedSession struct {
 	ID     string                     `json:"id"`
 	Start  Place                      `json:"start"`
 	Rooms  []string                   `json:"rooms,omitempty"`
+	Since  map[string]Place           `json:"since,omitempty"` // when rooms were joined
 	Values map[string]json.RawMessage `json:"values,omitempty"`
 }
 
@@ -68,7 +76,13 @@ func (r *recovery) load(ctx context.Context, pid string) *session {
 		r.ns.srv.log.Warn("sio: session not understood", "error", err)
 		return nil
 	}
-	sess := &session{pid: pid, id: saved.ID, fence: fence, rooms: saved.Rooms, start: position{stored: saved.Start}}
+	sess := &session{pid: pid, id: saved.ID, fence: fence, rooms: saved.Rooms, start: position{stored: saved.Start, foreign: true}}
+	for room, at := range saved.Since {
+		if sess.since == nil {
+			sess.since = make(map[string]position)
+		}
+		sess.since[room] = position{stored: at}
+	}
 	for key, v := range saved.Values {
 		if sess.values == nil {
 			sess.values = make(map[string]any)
@@ -78,116 +92,146 @@ func (r *recovery) load(ctx context.Context, pid string) *session {
 	return sess
 }
 
-// enterDurable reads what a socket missed, most of it before others have to
-// wait, and lets it in between two events of the Log.
+// catchUp reads what a claimed session missed, so that others need not wait for
+// it later; false tells of a gap.
+func (r *recovery) catchUp(ctx context.Context, sess *session) bool {
+	r.mu.Lock()
+	from, ok := r.from(sess, sess.offset)
+	r.mu.Unlock()
+	sess.events, sess.next = nil, from.stored
+	return ok && r.read(ctx, sess, nil)
+}
+
+// enterDurable lets a socket in between two events of the Log.
 func (r *recovery) enterDurable(ctx context.Context, s *Socket, sess *session) error {
-	var from position
-	var events []LogEvent
-	whole := sess != nil
-	if whole {
-		r.mu.Lock()
-		from, whole = r.from(sess, sess.offset)
-		r.mu.Unlock()
-		sess.rooms = r.allowed(ctx, s, sess.rooms)
-	}
-	if whole {
-		events, whole = r.read(ctx, sess, from.stored, nil)
-	}
-	next := from.stored
-	if n := len(events); n > 0 {
-		next = events[n-1].At
-	}
 	if err := r.save(ctx, s, sess, true); err != nil {
 		return err
 	}
-	forsaken := false
 	var failed error
 	err := r.durable.InOrder(ctx, func(last Place) {
-		if whole && last != next {
-			events, whole = r.read(ctx, sess, next, events)
+		if sess != nil && !r.read(ctx, sess, &last) {
+			r.mu.Lock()
+			defer r.mu.Unlock()
+			failed = r.forsake(sess)
+			return
 		}
-		r.mu.Lock()
-		defer r.mu.Unlock()
-		if sess != nil && (!whole || from.memory && from.seq < r.lost) {
-			sess, forsaken = r.forsake(s, sess), true
-		}
-		var missed []parser.Payload
-		if sess != nil {
-			missed = r.merge(events, r.missed(from, sess), sess)
-		}
-		failed = r.admit(ctx, s, sess, missed)
+		failed = r.admit(ctx, s, sess)
 	})
-	if err == nil {
-		err = failed
+	if err != nil {
+		return err
 	}
-	if err == nil && forsaken {
-		err = r.save(ctx, s, nil, true) // it has another ID now
+	return failed
+}
+
+// read adds what came since to the durable events that a session missed; false
+// tells that not all is there. Events after last, if that is not nil, are left
+// out: they are stored, and on their way to those who are connected then.
+func (r *recovery) read(ctx context.Context, sess *session, last *Place) bool {
+	if last != nil && *last == sess.next {
+		return true
+	}
+	bytes := 0
+	for _, e := range sess.events {
+		bytes += size(e.Payload)
+	}
+	rooms := append(slices.Clone(sess.rooms), sess.id)
+	for e, err := range r.durable.After(ctx, sess.next, rooms) {
+		if err == nil && last != nil && e.At.Seq > last.Seq {
+			break
+		}
+		if bytes += size(e.Payload); err == nil && bytes > r.backlog {
+			err = errBacklog
+		}
+		if err != nil {
+			r.ns.srv.log.Debug("sio: not recovered", "namespace", r.ns.name, "error", err)
+			return false
+		}
+		sess.events, sess.next = append(sess.events, e), e.At
+	}
+	return true
+}
+
+var errBacklog = errors.New("sio: more was missed than a connection takes at once")
+
+// merge puts durable events and those in memory in the order in which they
+// were sent, each durable one with its offset. last is the sequence number in
+// the last offset.
+func (r *recovery) merge(events []LogEvent, memory []entry, sess *session) (missed []parser.Payload, last uint64) {
+	codec := r.ns.srv.opts.Codec
+	for _, e := range events {
+		for len(memory) > 0 && memory[0].after.Epoch == e.At.Epoch && memory[0].after.Seq < e.At.Seq {
+			missed, last = append(missed, memory[0].p), memory[0].seq
+			memory = memory[1:]
+		}
+		after := func(joined position) bool { return joined.stored.Epoch != e.At.Epoch || e.At.Seq > joined.stored.Seq }
+		if !sess.wants(e.Rooms, e.Except, after) {
+			continue
+		}
+		last = r.seq
+		if len(memory) > 0 {
+			last = memory[0].seq - 1 // what is in memory after it has still to come
+		}
+		offset := e.At.String() + "~" + r.epoch + "." + strconv.FormatUint(last, 36)
+		missed = append(missed, codec.AppendArg(clonePayload(e.Payload), offset))
+	}
+	for _, e := range memory {
+		missed, last = append(missed, e.p), e.seq
+	}
+	return missed, last
+}
+
+// A stored is what a socket remembers of its stored session.
+type stored struct {
+	mu   sync.Mutex // held while the session is stored, so that none is followed by an older one
+	data []byte     // what was stored last
+	live bool
+}
+
+// save stores the session of a socket in the Log, unless it has not changed,
+// with rooms that it is about to join.
+func (r *recovery) save(ctx context.Context, s *Socket, sess *session, live bool, rooms ...string) error {
+	s.mu.Lock()
+	if s.stored == nil {
+		s.stored = &stored{}
+	}
+	st := s.stored
+	s.mu.Unlock()
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	pid, data, err := r.describe(s, sess, rooms)
+	if err != nil || live == st.live && bytes.Equal(data, st.data) {
+		return err
+	}
+	err = r.durable.PutSession(ctx, pid, data, s.fence, live, r.opts.MaxAge)
+	switch {
+	case err == nil:
+		st.data, st.live = data, live
+	case errors.Is(err, ErrFenced):
+		return ErrClosed // another connection has the session now
 	}
 	return err
 }
 
-// allowed leaves out the rooms that a recovered socket may not join again.
-func (r *recovery) allowed(ctx context.Context, s *Socket, rooms []string) []string {
-	if r.opts.MayRejoin == nil {
-		return rooms
-	}
-	rooms = slices.DeleteFunc(slices.Clone(rooms), func(room string) bool { return !r.opts.MayRejoin(ctx, s, room) })
-	s.mu.Lock()
-	s.rooms = rooms
-	s.mu.Unlock()
-	return rooms
-}
-
-// read appends the durable events after a place that a session is meant to
-// get; false tells of a gap.
-func (r *recovery) read(ctx context.Context, sess *session, at Place, events []LogEvent) ([]LogEvent, bool) {
-	rooms := append(slices.Clone(sess.rooms), sess.id)
-	for e, err := range r.durable.After(ctx, at, rooms) {
-		if err != nil {
-			r.ns.srv.log.Debug("sio: not recovered", "error", err)
-			return nil, false
-		}
-		events = append(events, e)
-	}
-	return events, true
-}
-
-// merge puts durable events and those in memory in the order in which they
-// were sent, each durable one with its offset.
-func (r *recovery) merge(events []LogEvent, memory []entry, sess *session) (missed []parser.Payload) {
-	codec := r.ns.srv.opts.Codec
-	for _, e := range events {
-		for len(memory) > 0 && memory[0].after.Epoch == e.At.Epoch && memory[0].after.Seq < e.At.Seq {
-			missed = append(missed, memory[0].p)
-			memory = memory[1:]
-		}
-		if !meant(sess, e.Rooms, e.Except) {
-			continue
-		}
-		seq := r.seq
-		if len(memory) > 0 {
-			seq = memory[0].seq - 1 // what is in memory after it has still to come
-		}
-		offset := e.At.String() + "~" + r.epoch + "." + strconv.FormatUint(seq, 36)
-		missed = append(missed, codec.AppendArg(clonePayload(e.Payload), offset))
-	}
-	for _, e := range memory {
-		missed = append(missed, e.p)
-	}
-	return missed
-}
-
-// save stores the session of a socket in the Log.
-func (r *recovery) save(ctx context.Context, s *Socket, sess *session, live bool) error {
+// describe encodes the session of a socket.
+func (r *recovery) describe(s *Socket, sess *session, rooms []string) (pid string, data []byte, err error) {
 	s.mu.Lock()
 	saved := savedSession{ID: s.id, Rooms: slices.Clone(s.rooms)}
-	values, pid := maps.Clone(s.values), s.pid
+	values, since, pid := maps.Clone(s.values), s.since, s.pid
 	state := s.state.Load()
 	s.mu.Unlock()
 	if state == connected {
 		saved.Rooms = r.ns.adapter.Rooms(s)
 	}
+	saved.Rooms = append(saved.Rooms, rooms...)
 	saved.Rooms = slices.DeleteFunc(saved.Rooms, func(room string) bool { return room == s.id })
+	for _, room := range saved.Rooms {
+		if at, ok := since[room]; ok {
+			if saved.Since == nil {
+				saved.Since = make(map[string]Place)
+			}
+			saved.Since[room] = at.stored
+		}
+	}
 	r.mu.Lock()
 	saved.Start = r.stored
 	if sess == nil {
@@ -197,10 +241,17 @@ func (r *recovery) save(ctx context.Context, s *Socket, sess *session, live bool
 		saved.Start = sess.start.stored
 	}
 	r.mu.Unlock()
-	saved.Values = make(map[string]json.RawMessage, len(values))
+	saved.Values = r.encode(values)
+	data, err = json.Marshal(saved)
+	return pid, data, err
+}
+
+// encode encodes the values of a socket; those that cannot be are left out.
+func (r *recovery) encode(values map[string]any) map[string]json.RawMessage {
+	out := make(map[string]json.RawMessage, len(values))
 	for key, v := range values {
 		if raw, ok := v.(restored); ok {
-			saved.Values[key] = json.RawMessage(raw)
+			out[key] = json.RawMessage(raw)
 			continue
 		}
 		raw, err := json.Marshal(v)
@@ -208,13 +259,9 @@ func (r *recovery) save(ctx context.Context, s *Socket, sess *session, live bool
 			r.ns.srv.log.Warn("sio: value of a socket cannot be stored", "key", key, "error", err)
 			continue
 		}
-		saved.Values[key] = raw
+		out[key] = raw
 	}
-	data, err := json.Marshal(saved)
-	if err != nil {
-		return err
-	}
-	return r.durable.PutSession(ctx, pid, data, s.fence, live, r.opts.MaxAge)
+	return out
 }
 
 // touch has the session of a socket stored soon, and before the next
@@ -230,15 +277,30 @@ func (s *Socket) saveChanges() {
 	if !s.dirty.CompareAndSwap(true, false) || s.state.Load() != connected {
 		return
 	}
-	if err := s.ns.recovery.save(s.conn.srv.ctx, s, nil, true); err != nil {
+	if err := s.ns.recovery.save(s.conn.srv.ctx, s, nil, true); err != nil && !errors.Is(err, ErrClosed) {
 		s.conn.srv.log.Warn("sio: session not stored", "error", err)
 	}
+}
+
+// drop removes a session that its socket has given up from the Log.
+func (r *recovery) drop(ctx context.Context, s *Socket, sess *session) {
+	if r.durable != nil {
+		if err := r.durable.DropSession(ctx, sess.pid, sess.fence); err != nil && !errors.Is(err, ErrFenced) {
+			r.ns.srv.log.Warn("sio: session not removed", "error", err)
+		}
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.fence, s.stored = 0, nil
 }
 
 // depart stores that the connection of a socket is gone, or removes the
 // session of one that left for good.
 func (r *recovery) depart(s *Socket) {
-	if r.durable == nil {
+	s.mu.Lock()
+	known := s.stored != nil
+	s.mu.Unlock()
+	if r.durable == nil || !known {
 		return
 	}
 	ctx := context.WithoutCancel(s.Context())
@@ -248,7 +310,7 @@ func (r *recovery) depart(s *Socket) {
 	} else {
 		err = r.durable.DropSession(ctx, s.pid, s.fence)
 	}
-	if err != nil && !errors.Is(err, ErrFenced) {
+	if err != nil && !errors.Is(err, ErrFenced) && !errors.Is(err, ErrClosed) {
 		r.ns.srv.log.Warn("sio: session not stored", "error", err)
 	}
 }

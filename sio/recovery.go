@@ -31,6 +31,7 @@ type recovery struct {
 	ns      *Namespace
 	opts    *Recovery
 	durable Log           // nil: memory only
+	backlog int           // bytes that one socket may have missed: what its connection takes at once
 	keepFor time.Duration // of events: as long as a session, and as long as a dead connection goes unnoticed
 	epoch   string        // of the events in memory
 
@@ -58,9 +59,9 @@ type entry struct {
 
 // A position is what an offset names.
 type position struct {
-	stored Place
-	memory bool // seq is of this process
-	seq    uint64
+	stored  Place
+	seq     uint64
+	foreign bool // of a process before; all that is in memory came after it
 }
 
 // A session is what is kept of a socket.
@@ -68,9 +69,12 @@ type session struct {
 	pid, id string
 	start   position // when it began
 	live    *Socket
-	fence   uint64 // of the Log
+	fence   uint64     // of the Log
+	events  []LogEvent // while it is claimed: what it missed, up to next
+	next    Place
 	// Set when the connection was lost:
 	rooms  []string
+	since  map[string]position // when rooms were joined; those that are not in it were from the start
 	values map[string]any
 	left   uint64 // newest event in memory when it was about to leave its rooms
 	sent   uint64 // newest event in memory sent to it
@@ -84,8 +88,10 @@ func newRecovery(n *Namespace, o *Recovery) (*recovery, error) {
 	interval, timeout := e.PingInterval, e.PingTimeout
 	setDefault(&interval, 25*time.Second)
 	setDefault(&timeout, 20*time.Second)
+	backlog := e.SendBuffer
+	setDefault(&backlog, 4<<20)
 	r := &recovery{
-		ns: n, opts: o, keepFor: o.MaxAge + interval + timeout,
+		ns: n, opts: o, backlog: backlog, keepFor: o.MaxAge + interval + timeout,
 		epoch:    strconv.FormatInt(time.Now().UnixNano(), 36),
 		sessions: make(map[string]*session),
 	}
@@ -127,15 +133,16 @@ func (r *recovery) position(offset string) (p position, ok bool) {
 	if err != nil {
 		return p, false
 	}
-	if epoch == r.epoch && n <= r.seq {
-		p.memory, p.seq = true, n
-		return p, true
+	if epoch == r.epoch {
+		p.seq = n
+		return p, n <= r.seq
 	}
-	return p, r.durable != nil && epoch != r.epoch // of a process before
+	p.foreign = true
+	return p, r.durable != nil
 }
 
 // here is the current position.
-func (r *recovery) here() position { return position{stored: r.stored, memory: true, seq: r.seq} }
+func (r *recovery) here() position { return position{stored: r.stored, seq: r.seq} }
 
 // broadcast sends an event and, unless it is volatile or transient, logs it. If
 // at is not nil, it becomes the place of an event that is stored.

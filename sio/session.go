@@ -2,6 +2,8 @@ package sio
 
 import (
 	"context"
+	"errors"
+	"maps"
 	"slices"
 	"time"
 
@@ -20,19 +22,31 @@ func (r *recovery) claim(ctx context.Context, s *Socket) *session {
 		return nil
 	}
 	sess := r.find(ctx, auth.PID)
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.prune(time.Now())
-	if known := r.sessions[auth.PID]; known != nil {
-		sess = known
-	}
-	if sess == nil || sess.live != nil || !r.reaches(sess, auth.Offset) {
+	if sess == nil || !r.take(sess, s, auth.Offset) {
 		r.ns.srv.stats.recoveryFailed.Add(1)
 		return nil
 	}
-	r.own(sess, s)
-	sess.offset, s.fence = auth.Offset, sess.fence
+	if r.durable != nil && !r.catchUp(ctx, sess) {
+		r.mu.Lock()
+		_ = r.forsake(sess)
+		r.mu.Unlock()
+		r.drop(ctx, s, sess)
+		return nil
+	}
 	return sess
+}
+
+// take makes s the owner of a session, if it can be recovered and nobody else
+// was faster.
+func (r *recovery) take(sess *session, s *Socket, offset string) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if known := r.sessions[sess.pid]; known != nil && known != sess || sess.live != nil || !r.reaches(sess, offset) {
+		return false
+	}
+	r.own(sess, s)
+	sess.offset, s.fence = offset, sess.fence
+	return true
 }
 
 // own makes s the socket of a session.
@@ -49,6 +63,7 @@ func (r *recovery) own(sess *session, s *Socket) {
 // it, find waits until that one has let go.
 func (r *recovery) find(ctx context.Context, pid string) *session {
 	r.mu.Lock()
+	r.prune(time.Now())
 	sess := r.sessions[pid]
 	var old *Socket
 	if sess != nil {
@@ -88,19 +103,24 @@ func (r *recovery) head() uint64 {
 }
 
 // giveBack returns a claimed session that a guard refused.
-func (r *recovery) giveBack(sess *session) {
+func (r *recovery) giveBack(s *Socket, sess *session) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	sess.live = nil
-	if sess.away == nil {
-		sess.away = r.away.PushBack(sess)
+	if sess.live == s {
+		r.release(sess)
 	}
+}
+
+// release makes a session free to be claimed, as it was before.
+func (r *recovery) release(sess *session) {
+	sess.live, sess.events = nil, nil
+	sess.away = r.away.PushBack(sess)
 }
 
 // reaches reports whether memory still has all that a session missed.
 func (r *recovery) reaches(sess *session, offset string) bool {
 	from, ok := r.from(sess, offset)
-	return ok && (!from.memory || from.seq >= r.lost)
+	return ok && (from.foreign || from.seq >= r.lost)
 }
 
 // from returns the position after which a session may have missed events. A
@@ -115,76 +135,107 @@ func (r *recovery) from(sess *session, offset string) (p position, ok bool) {
 			return p, false
 		}
 	}
-	if p.memory && p.seq >= sess.sent {
+	if p.seq >= sess.sent {
 		p.seq = max(p.seq, sess.left)
 	}
 	return p, true
 }
 
-// enter lets a socket connect. With a session, it first gets what it missed.
+// enter lets a socket connect. With a session, it first gets what it missed;
+// the error is errForsaken if that is not there any more.
 func (r *recovery) enter(ctx context.Context, s *Socket, sess *session) error {
+	if sess != nil {
+		r.allow(ctx, s, sess)
+	}
 	if r.durable != nil {
 		return r.enterDurable(ctx, s, sess)
 	}
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	var missed []parser.Payload
-	if sess != nil {
-		if from, ok := r.from(sess, sess.offset); ok && from.seq >= r.lost {
-			for _, e := range r.missed(from, sess) {
-				missed = append(missed, e.p)
-			}
-		} else { // trimmed while the guards ran
-			sess = r.forsake(s, sess)
-		}
-	}
-	return r.admit(ctx, s, sess, missed)
+	return r.admit(ctx, s, sess)
 }
 
-// forsake makes a socket that was to be recovered a new one.
-func (r *recovery) forsake(s *Socket, sess *session) *session {
+// errForsaken says that a session turned out not to be recoverable.
+var errForsaken = errors.New("sio: session cannot be recovered any more")
+
+// forsake gives a claimed session up. mu is held.
+func (r *recovery) forsake(sess *session) error {
 	delete(r.sessions, sess.pid)
-	s.mu.Lock()
-	s.pid, s.recovered = newID(), false
-	s.mu.Unlock()
 	r.ns.srv.stats.recoveryFailed.Add(1)
-	return nil
+	return errForsaken
+}
+
+// allow leaves out the rooms that a recovered socket may not join again.
+func (r *recovery) allow(ctx context.Context, s *Socket, sess *session) {
+	if r.opts.MayRejoin == nil {
+		return
+	}
+	refused := func(room string) bool { return !r.opts.MayRejoin(ctx, s, room) }
+	rooms := slices.DeleteFunc(slices.Clone(sess.rooms), refused)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.rooms = slices.DeleteFunc(slices.Clone(s.rooms), func(room string) bool {
+		return slices.Contains(sess.rooms, room) && !slices.Contains(rooms, room)
+	})
+	sess.rooms = rooms
 }
 
 // admit begins or continues the session and sends CONNECT after what was missed.
-func (r *recovery) admit(ctx context.Context, s *Socket, sess *session, missed []parser.Payload) error {
+func (r *recovery) admit(ctx context.Context, s *Socket, sess *session) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if s.state.Load() == closed || sess != nil && sess.live != s {
+		return ErrClosed // it waited too long, or somebody else has come for the session
+	}
+	var missed []parser.Payload
 	if sess == nil {
 		sess = &session{pid: s.pid, id: s.id, start: r.here()}
+		s.lastSeq.Store(0)
 	} else {
+		from, ok := r.from(sess, sess.offset)
+		if !ok || !from.foreign && from.seq < r.lost { // trimmed while the guards ran
+			return r.forsake(sess)
+		}
+		var last uint64
+		if missed, last = r.merge(sess.events, r.missed(from, sess), sess); sizes(missed) > r.backlog {
+			return r.forsake(sess)
+		}
+		s.lastSeq.Store(max(sess.sent, last))
+		sess.events = nil
 		r.ns.srv.stats.recovered.Add(1)
 	}
-	s.lastSeq.Store(sess.sent)
-	if len(missed) > 0 {
-		s.lastSeq.Store(r.seq)
-	}
+	s.admitted = true
 	r.own(sess, s)
 	return s.enter(ctx, missed)
 }
 
+func sizes(ps []parser.Payload) (n int) {
+	for _, p := range ps {
+		n += size(p)
+	}
+	return n
+}
+
 // missed returns the events in memory after from that were meant for a session.
 func (r *recovery) missed(from position, sess *session) (missed []entry) {
-	if !from.memory {
-		return nil
-	}
 	first, _ := slices.BinarySearchFunc(r.events, from.seq+1, func(e entry, seq uint64) int {
 		return int(int64(e.seq) - int64(seq))
 	})
 	for _, e := range r.events[first:] {
-		if meant(sess, e.rooms, e.except) {
+		if sess.wants(e.rooms, e.except, func(joined position) bool { return e.seq > joined.seq }) {
 			missed = append(missed, e)
 		}
 	}
 	return missed
 }
 
-func meant(sess *session, rooms, except []string) bool {
+// wants reports whether an event was meant for a session. after tells whether
+// the event came after a position, that at which a room was joined.
+func (sess *session) wants(rooms, except []string, after func(joined position) bool) bool {
 	in := func(room string) bool { return room == sess.id || slices.Contains(sess.rooms, room) }
-	return (len(rooms) == 0 || slices.ContainsFunc(rooms, in)) && !slices.ContainsFunc(except, in)
+	then := func(room string) bool {
+		joined, later := sess.since[room]
+		return in(room) && (!later || after(joined))
+	}
+	return (len(rooms) == 0 || slices.ContainsFunc(rooms, then)) && !slices.ContainsFunc(except, in)
 }
 
 // keep remembers a socket that has left its rooms, or forgets its session when
@@ -197,18 +248,60 @@ func (r *recovery) keep(s *Socket) {
 		return
 	}
 	s.mu.Lock()
-	why, rooms, values := s.reason, s.rooms, s.values
+	why, rooms, values, since := s.reason, s.rooms, s.values, s.since
 	s.mu.Unlock()
 	if !why.Recoverable() {
 		delete(r.sessions, s.pid)
 		return
 	}
+	if !s.admitted {
+		r.release(sess)
+		return
+	}
 	now := time.Now()
-	sess.live = nil
 	sess.rooms = slices.DeleteFunc(slices.Clone(rooms), func(room string) bool { return room == s.id })
-	sess.values = values
+	sess.values, sess.since = values, since
 	sess.left, sess.sent = s.left, s.lastSeq.Load()
 	sess.until = now.Add(r.opts.MaxAge)
-	sess.away = r.away.PushBack(sess)
+	r.release(sess)
 	r.prune(now)
+}
+
+// joins notes where in the order of events a socket is about to join rooms: what
+// was sent to them before is not for it. The session is stored before the socket
+// is in a durable room, so that it is never recovered without it.
+func (r *recovery) joins(ctx context.Context, s *Socket, rooms []string) error {
+	r.mu.Lock()
+	here := r.here()
+	r.mu.Unlock()
+	fresh := freshRooms(r.ns.adapter.Rooms(s), rooms)
+	s.mu.Lock()
+	since := maps.Clone(s.since)
+	if since == nil {
+		since = make(map[string]position, len(fresh))
+	}
+	for _, room := range fresh {
+		since[room] = here
+	}
+	s.since = since
+	s.mu.Unlock()
+	if r.keeps(fresh) {
+		return r.save(ctx, s, nil, true, fresh...)
+	}
+	return nil
+}
+
+// leaves forgets rooms that a socket is not in any more.
+func (r *recovery) leaves(ctx context.Context, s *Socket, rooms []string) error {
+	s.mu.Lock()
+	since := maps.Clone(s.since)
+	for _, room := range rooms {
+		delete(since, room)
+	}
+	s.since = since
+	s.mu.Unlock()
+	if r.keeps(rooms) {
+		return r.save(ctx, s, nil, true)
+	}
+	return nil
 }

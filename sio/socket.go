@@ -39,6 +39,7 @@ type Socket struct {
 	lastSeq   atomic.Uint64 // of the last logged event sent; for recovery
 	left      uint64        // newest event in memory when it was about to leave its rooms
 	recovered bool
+	admitted  bool // its session is its own; guarded by the recovery
 	greeted   bool // connected once; only the lane uses it
 	leave     sync.Once
 	own       registry
@@ -49,6 +50,8 @@ type Socket struct {
 	after  map[*func()]struct{} // context.AfterFunc of derived contexts
 	early  []early              // deliveries while joining
 	rooms  []string             // before joining, and after leaving
+	since  map[string]position  // when rooms were joined, for recovery; never changed
+	stored *stored              // nil: the session was not stored
 	values map[string]any
 	path   []string // values of the wildcards of the namespace's name
 	reason Reason
@@ -207,6 +210,11 @@ func (s *Socket) Join(ctx context.Context, rooms ...string) error {
 			return ErrTooManyRooms
 		}
 	}
+	if r := s.ns.recovery; r != nil {
+		if err := r.joins(ctx, s, rooms); err != nil {
+			return err
+		}
+	}
 	if err := s.ns.adapter.Join(ctx, s, rooms...); err != nil {
 		return err
 	}
@@ -257,6 +265,9 @@ func (s *Socket) Leave(ctx context.Context, rooms ...string) error {
 		return nil
 	}
 	err := s.ns.adapter.Leave(ctx, s, rooms...)
+	if r := s.ns.recovery; r != nil && err == nil {
+		err = r.leaves(ctx, s, rooms)
+	}
 	s.touch()
 	return err
 }
