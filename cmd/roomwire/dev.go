@@ -96,6 +96,10 @@ func (c *devCmd) server(ctx context.Context, store *queue.Store, log *slog.Logge
 		Engine: engine.Options{CORS: &engine.CORS{Origins: []string{"*"}}},
 	})
 	chat := srv.Of("/")
+	w := &watch{name: chat.Name(), out: out}
+	if !c.Quiet {
+		w.connections(chat) // before the chat, so that who comes is told of first
+	}
 	room.Attach(chat)
 	in, err := inbox.Open(ctx, chat, store, log)
 	if err != nil {
@@ -105,8 +109,6 @@ func (c *devCmd) server(ctx context.Context, store *queue.Store, log *slog.Logge
 		chat.OnSent(func(ctx context.Context, e sio.Sent) { in.Keep(ctx, e) })
 		return srv, nil
 	}
-	w := &watch{name: chat.Name(), out: out}
-	w.connections(chat)
 	in.Delivered = w.missed
 	chat.OnSent(func(ctx context.Context, e sio.Sent) { w.sent(e, in.Keep(ctx, e)) })
 	return srv, nil

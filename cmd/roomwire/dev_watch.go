@@ -71,6 +71,9 @@ func (w *watch) sent(e sio.Sent, waiting []inbox.Waiting) {
 		w.line(console.Emit, e.Socket, e.Event+"  ", args, "name", e.Event, "args", args)
 		return
 	}
+	if e.Delivered == 0 && e.Stored == (sio.Place{}) {
+		return // who is online, or typing, where nobody is
+	}
 	to, fate := "everybody", fmt.Sprintf("%d delivered", e.Delivered)
 	if len(e.Rooms) > 0 {
 		to = strings.Join(e.Rooms, ", ")
