@@ -2,6 +2,7 @@ package manual
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/alecthomas/kong"
@@ -11,15 +12,12 @@ import (
 func Bash(app *kong.Application) string {
 	var b strings.Builder
 	p := func(format string, args ...any) { fmt.Fprintf(&b, format+"\n", args...) }
-	var names []string
-	for _, c := range commands(app) {
-		names = append(names, c.Name)
-	}
+	top := names(commands(app))
 	p("# bash completion of %[1]s: source <(%[1]s completion bash)", app.Name)
 	p("_%s() {", app.Name)
 	p("\tlocal cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD-1]} cmd= w words=")
 	p("\tfor w in \"${COMP_WORDS[@]:1:COMP_CWORD-1}\"; do")
-	p("\t\tcase $w in %s) cmd=$w; break ;; esac", strings.Join(names, "|"))
+	p("\t\tcase $w in %s) cmd=$w; break ;; esac", strings.Join(top, "|"))
 	p("\tdone")
 	p("\tCOMPREPLY=()")
 	p("\tcase \"$cmd $prev\" in")
@@ -43,7 +41,7 @@ func Bash(app *kong.Application) string {
 	p("\tif [[ -z $words ]]; then")
 	p("\t\tcase $cmd in")
 	for _, c := range commands(app) {
-		words := []string{}
+		words := names(below(c))
 		for _, f := range flags(c) {
 			words = append(words, "--"+f.Name)
 		}
@@ -54,13 +52,23 @@ func Bash(app *kong.Application) string {
 		}
 		p("\t\t%s) words=%q ;;", c.Name, strings.Join(words, " "))
 	}
-	p("\t\t*) words=%q ;;", strings.Join(names, " ")+" --help --version")
+	p("\t\t*) words=%q ;;", strings.Join(top, " ")+" --help --version")
 	p("\t\tesac")
 	p("\tfi")
 	p("\tmapfile -t COMPREPLY < <(compgen -W \"$words\" -- \"$cur\")")
 	p("}")
 	p("complete -o default -F _%[1]s %[1]s", app.Name)
 	return b.String()
+}
+
+// names returns the names of commands.
+func names(commands []*kong.Node) (all []string) {
+	for _, c := range commands {
+		if !slices.Contains(all, c.Name) {
+			all = append(all, c.Name)
+		}
+	}
+	return all
 }
 
 var zshText = strings.NewReplacer(`'`, `'\''`, "[", `\[`, "]", `\]`, ":", `\:`, "`", "\\`", "$", `\$`)
@@ -96,6 +104,9 @@ func Zsh(app *kong.Application) string {
 				}
 				p("\t\t\t'%s' \\", spec)
 			}
+		}
+		if sub := names(below(c)); sub != nil {
+			p("\t\t\t'*:command:(%s)' \\", strings.Join(sub, " "))
 		}
 		for _, a := range c.Positional {
 			n := ""
@@ -169,6 +180,9 @@ func Fish(app *kong.Application) string {
 				line += " -x"
 			}
 			p("%s -d '%s'", line, fishText.Replace(oneLine(f.Help)))
+		}
+		if sub := names(below(c)); sub != nil {
+			p("complete -c %s -n '__fish_seen_subcommand_from %s' -a '%s'", app.Name, c.Name, strings.Join(sub, " "))
 		}
 		for _, a := range c.Positional {
 			if a.Enum != "" {

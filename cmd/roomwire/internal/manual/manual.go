@@ -15,12 +15,27 @@ func commands(app *kong.Application) []*kong.Node {
 	return slices.DeleteFunc(slices.Clone(app.Children), func(n *kong.Node) bool { return n.Hidden || n.Type != kong.CommandNode })
 }
 
-// flags returns the visible flags of a command and those of every command.
+// below returns the commands that a command has, and those that they have.
+func below(n *kong.Node) (all []*kong.Node) {
+	for _, c := range n.Children {
+		if !c.Hidden && c.Type == kong.CommandNode {
+			all = append(append(all, c), below(c)...)
+		}
+	}
+	return all
+}
+
+// flags returns the visible flags of a command, those of the commands that it
+// has, and those of every command.
 func flags(n *kong.Node) []*kong.Flag {
+	nodes := append([]*kong.Node{n}, below(n)...)
+	for n = n.Parent; n != nil; n = n.Parent {
+		nodes = append(nodes, n)
+	}
 	var out []*kong.Flag
-	for ; n != nil; n = n.Parent {
+	for _, n := range nodes {
 		for _, f := range n.Flags {
-			if !f.Hidden {
+			if !f.Hidden && !slices.ContainsFunc(out, func(o *kong.Flag) bool { return o.Name == f.Name }) {
 				out = append(out, f)
 			}
 		}
@@ -63,8 +78,8 @@ func Page(app *kong.Application, version string) string {
 	p(".SH COMMANDS")
 	shared := map[string]*kong.Flag{}
 	var order []string
-	for _, c := range commands(app) {
-		p(".SS %s", text(synopsis(app, c)))
+	for _, c := range below(app.Node) {
+		p(".SS %s", text(synopsis(c)))
 		p("%s", text(c.Help))
 		for i, part := range strings.Split(c.Detail, "\n\n") {
 			if part == "" {
@@ -116,8 +131,8 @@ func Page(app *kong.Application, version string) string {
 }
 
 // synopsis is the command with its arguments.
-func synopsis(app *kong.Application, c *kong.Node) string {
-	s := app.Name + " " + c.Name
+func synopsis(c *kong.Node) string {
+	s := c.FullPath()
 	for _, a := range c.Positional {
 		name := a.Name
 		if a.IsCumulative() {
