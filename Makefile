@@ -42,14 +42,15 @@ fuzz: ## each fuzz target for a while (FUZZTIME=20s)
 
 bench: ## the benchmarks against Node.js and the raw limit; takes long
 	@tools/fetch-client-dist.sh --tolerant
-	@cd bench && go run .
+	@go run ./bench
 
-bench-quick: ## a smoke run of the benchmarks; its numbers mean nothing
+bench-quick: ## the main rows of the benchmarks in under five minutes
 	@tools/fetch-client-dist.sh --tolerant
-	@cd bench && go run . -quick
+	@go run ./bench -quick
 
-stress: ## the racy packages over and over with the race detector (COUNT=20)
-	@go test -race -count=$(COUNT) ./internal/lane ./engine ./adapter ./sio ./client
+stress: ## everything at once, seeded and checked (COUNT=20 seeds)
+	@go build -race -o bin/stress ./stress
+	@for seed in $$(seq 1 $(COUNT)); do bin/stress -seed $$seed -for 20s || exit 1; done
 
 lint: ## the pinned linters
 	@tools/check.sh vet format lint

@@ -5,7 +5,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-steps=(client-dist npm vet format lint unit race e2e browser fuzz-seeds)
+steps=(client-dist npm vet format lint unit race stress e2e browser parser types fuzz-seeds)
 logs=bin/check
 mkdir -p "$logs"
 if [[ -t 1 ]]; then bold=$'\e[1m' red=$'\e[31m' green=$'\e[32m' yellow=$'\e[33m' dim=$'\e[2m' off=$'\e[0m'; else bold='' red='' green='' yellow='' dim='' off=''; fi
@@ -32,6 +32,27 @@ with_node() {
 	"$@"
 }
 step_fuzz-seeds() { node tools/gotest.mjs -run '^Fuzz' work; }
+
+# Everything at once for some seconds. The seeds are fixed, so that what fails
+# here fails again.
+step_stress() {
+	go build -race -o bin/stress ./stress || return
+	local seed good=0 bad=0
+	for seed in 1 2 3; do
+		if bin/stress -seed "$seed" -for 8s -q; then good=$((good + 1)); else bad=$((bad + 1)); fi
+	done
+	echo "$good passed, $bad failed, 0 skipped"
+	((bad == 0))
+}
+
+# Our parser and that of npm take and refuse the same.
+step_parser() {
+	npm_ci || return
+	node conformance/parser-agreement/agree.mjs --seed 1 --n 20000
+}
+
+# A TypeScript client is compiled against the declarations of a Go contract.
+step_types() { examples/contract/ts/check.sh; }
 
 step_e2e() {
 	npm_ci || return

@@ -8,7 +8,7 @@ while IFS=: read -r file target; do
 	dir=$(dirname "$file")
 	ran=$((ran + 1))
 	printf '  %-24s %-32s ' "$dir" "$target"
-	if out=$(cd "$dir" && go test -run '^$' -fuzz "^$target\$" -fuzztime "$time" . 2>&1); then
+	if out=$(cd "$dir" && go test -run '^$' -fuzz "^$target\$" -fuzztime "$time" -fuzzminimizetime 20x . 2>&1); then
 		grep -oE 'execs: [0-9]+' <<<"$out" | tail -n 1 || echo ok
 	else
 		failed=$((failed + 1))

@@ -382,7 +382,7 @@ func TestRetries(t *testing.T) {
 	everywhere(t, func(w *world) {
 		s := w.target.start(t, serverOptions{}, 0)
 		so := w.connect(w.client(s, func(o *client.Options) { o.Retries, o.AckTimeout = 5, 50*time.Millisecond }), "/")
-		if n, err := client.Call[int](w.ctx, so, "stubborn", "k"); n != 3 || err != nil {
+		if n, err := client.Call[int](w.ctx, so, "stubborn", "k"); n < 3 || err != nil { // more on a slow machine
 			w.Error(n, err)
 		}
 		if err := so.EmitAck(w.ctx, "never", nil); !errors.Is(err, client.ErrAckTimeout) {
