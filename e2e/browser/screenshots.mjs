@@ -71,13 +71,15 @@ function excerpt(output) {
 const colors = { 31: "#f47067", 32: "#57ab5a", 33: "#daaa3f", 34: "#6cb6ff", 35: "#c297ff", 36: "#39c5cf", 37: "#d5dbe3", 90: "#7a8594" };
 
 function html(text) {
+  // The demo keeps its data beside it; here they went to a directory that is gone by now.
+  const home = (s) => s.replace(/\S*roomwire-data-\w+/g, "./roomwire-data");
   const escape = (s) => s.replace(/[&<>]/g, (c) => ({ "&": "&amp;", "<": "&lt;", ">": "&gt;" })[c]);
   let style = {};
   return text
     .split(/(\x1b\[[\d;]*m)/)
     .map((part) => {
       const codes = /^\x1b\[([\d;]*)m$/.exec(part);
-      if (!codes) return `<span style="${Object.entries(style).map(([k, v]) => `${k}:${v}`).join(";")}">${escape(part)}</span>`;
+      if (!codes) return `<span style="${Object.entries(style).map(([k, v]) => `${k}:${v}`).join(";")}">${escape(home(part))}</span>`;
       style = restyle(style, codes[1].split(";").map(Number));
       return "";
     })
