@@ -27,8 +27,7 @@ type plant struct {
 	t     *testing.T
 	store *queue.Store
 	srv   *sio.Server
-	mu    sync.Mutex
-	ln    *siotest.Listener
+	wrap  func(sio.Log) sio.Log // of the logs; nil: none
 }
 
 func newPlant(t *testing.T) *plant {
@@ -51,7 +50,13 @@ func (p *plant) start() {
 	srv := sio.NewServer(&sio.Options{
 		Logger: slog.New(slog.DiscardHandler),
 		Recovery: &sio.Recovery{
-			Log:     mailroom.Log(p.store, nil),
+			Log: func(namespace string) (sio.Log, error) {
+				l, err := mailroom.Log(p.store, nil)(namespace)
+				if err == nil && p.wrap != nil {
+					l = p.wrap(l)
+				}
+				return l, err
+			},
 			Durable: func(room string) bool { return strings.HasPrefix(room, "durable") },
 		},
 	})
@@ -62,13 +67,6 @@ func (p *plant) start() {
 	p.srv = srv
 }
 
-// restart leaves the old server to itself, as a kill would, and makes a new one.
-func (p *plant) restart() *sio.Server {
-	old := p.srv
-	p.start()
-	return old
-}
-
 // A reader is a client that notes what it gets.
 type reader struct {
 	s    *client.Socket
@@ -77,7 +75,7 @@ type reader struct {
 
 func (p *plant) connect(rooms ...string) *reader {
 	p.t.Helper()
-	c := siotest.Dial(p.t, p.srv, &client.Options{ReconnectionDelay: time.Millisecond})
+	c := siotest.Dial(p.t, p.srv, &client.Options{ReconnectionDelay: time.Millisecond, ReconnectionDelayMax: 5 * time.Millisecond})
 	r := &reader{s: c.Of("/"), seen: make(chan string, 10_000)}
 	r.s.OnAny(func(_ context.Context, q *client.Request) {
 		vs, err := q.Values()

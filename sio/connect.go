@@ -25,6 +25,9 @@ func (s *Socket) connect() {
 		why := ReasonServerDisconnect
 		if errors.Is(err, ErrClosed) {
 			why = ReasonTransportClose
+			if s.state.Load() != closed {
+				s.conn.eng.Close(nil) // its session went to another connection: there is nothing to answer
+			}
 		} else if s.state.Load() != closed {
 			srv.stats.refused.Add(1)
 			var p *panicError
