@@ -26,6 +26,10 @@ const maxNoops = 8
 // connections, and may be handled in either order.
 const raceTime = 25 * time.Millisecond
 
+// lateTime is the same for a GET during an upgrade, which may keep the client
+// from finishing it.
+const lateTime = 6 * time.Millisecond
+
 // longPoll is what a Conn has besides while it is polling. Conn.mu guards it.
 type longPoll struct {
 	waiting *poll                    // the GET that waits
@@ -193,7 +197,7 @@ func (c *Conn) pollBegins() (*poll, int) {
 // holdLate answers a GET that came during an upgrade with a noop, unless the
 // upgrade ends right now: then the GET had overtaken the end.
 func (c *Conn) holdLate(p *poll) {
-	t := time.NewTimer(raceTime)
+	t := time.NewTimer(lateTime)
 	defer t.Stop()
 	select {
 	case <-p.ready:
