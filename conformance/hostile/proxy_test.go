@@ -98,19 +98,26 @@ func tryProxy(t *testing.T, s *server) {
 	must(t, w.echo(strings.Repeat("long ", 20_000)))
 	must(t, p.echo(strings.Repeat("long ", 20_000)))
 
-	// A poll waits, and is answered as soon as there is something.
+	// A poll waits, and is answered as soon as there is something, for a room
+	// that the honest clients are not in.
+	for _, c := range []session{w, p} {
+		must(t, c.send(`4298["join","proxy"]`))
+		if got, err := c.next(); err != nil || got != `4398[]` {
+			t.Errorf("%q, %v", got, err)
+		}
+	}
 	go func() {
 		time.Sleep(300 * time.Millisecond)
-		_ = w.send(`42["broadcast","now"]`)
+		_ = w.send(`42["roomcast","proxy","now"]`)
 	}()
 	began := time.Now()
-	if got, err := p.next(); err != nil || got != `42["broadcast","now"]` {
+	if got, err := p.next(); err != nil || got != `42["msg","now"]` {
 		t.Errorf("%q, %v", got, err)
 	}
 	if d := time.Since(began); d > 3*time.Second {
 		t.Errorf("the answer was held for %v", d)
 	}
-	if got, err := w.next(); err != nil || got != `42["broadcast","now"]` {
+	if got, err := w.next(); err != nil || got != `42["msg","now"]` {
 		t.Errorf("%q, %v", got, err)
 	}
 
