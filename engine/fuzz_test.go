@@ -129,10 +129,14 @@ func FuzzQuery(f *testing.F) {
 // served to a foreign origin.
 func FuzzHandshake(f *testing.F) {
 	for _, s := range [][5]string{
-		{"GET", "EIO=4&transport=polling", "", "", ""}, {"GET", "EIO=4&transport=websocket", "websocket", "dGhlIHNhbXBsZSBub25jZQ==", ""},
-		{"POST", "EIO=4&transport=polling&sid=x", "", "", "http://example.com"}, {"OPTIONS", "", "", "", "https://evil.example"},
-		{"GET", "EIO=4&transport=polling", "", "", "http://example.com:80"}, {"GET", "EIO=4&transport=polling", "h2c", "", "null"},
-		{"GET", "EIO=4&transport=polling", "", "", "http://example.com@evil"}, {"PUT", "EIO=3&transport=polling", "", "", "HTTP://EXAMPLE.com"},
+		{"GET", "EIO=4&transport=polling", "", "", ""},
+		{"GET", "EIO=4&transport=websocket", "websocket", "dGhlIHNhbXBsZSBub25jZQ==", ""},
+		{"POST", "EIO=4&transport=polling&sid=x", "", "", "http://example.com"},
+		{"OPTIONS", "", "", "", "https://evil.example"},
+		{"GET", "EIO=4&transport=polling", "", "", "http://example.com:80"},
+		{"GET", "EIO=4&transport=polling", "h2c", "", "null"},
+		{"GET", "EIO=4&transport=polling", "", "", "http://example.com@evil"},
+		{"PUT", "EIO=3&transport=polling", "", "", "HTTP://EXAMPLE.com"},
 	} {
 		f.Add(s[0], s[1], s[2], s[3], s[4])
 	}

@@ -176,9 +176,19 @@ func TestValuesAreLaidOutAsArguments(t *testing.T) {
 		v    any
 		want []any
 	}{
-		{nil, []any{nil}}, {"x", []any{"x"}}, {1, []any{1}}, {[]byte("b"), []any{[]byte("b")}}, {message{}, []any{message{}}}, {&message{}, []any{&message{}}}, {[]any{1, 2}, []any{[]any{1, 2}}},
-		{struct{}{}, nil}, {pos, []any{1, 2, (*message)(nil)}}, {&pos, []any{1, 2, (*message)(nil)}}, {(*move)(nil), nil},
-		{words{First: "a", More: []string{"b", "c"}}, []any{"a", "b", "c"}}, {words{}, []any{""}},
+		{nil, []any{nil}},
+		{"x", []any{"x"}},
+		{1, []any{1}},
+		{[]byte("b"), []any{[]byte("b")}},
+		{message{}, []any{message{}}},
+		{&message{}, []any{&message{}}},
+		{[]any{1, 2}, []any{[]any{1, 2}}},
+		{struct{}{}, nil},
+		{pos, []any{1, 2, (*message)(nil)}},
+		{&pos, []any{1, 2, (*message)(nil)}},
+		{(*move)(nil), nil},
+		{words{First: "a", More: []string{"b", "c"}}, []any{"a", "b", "c"}},
+		{words{}, []any{""}},
 	} {
 		if got := typed.Args(tt.v); !reflect.DeepEqual(got, tt.want) {
 			t.Errorf("Args(%#v) = %#v, want %#v", tt.v, got, tt.want)
