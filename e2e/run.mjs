@@ -23,19 +23,24 @@ const files = (target === "go" ? ["test", "durable"] : ["test"]).flatMap((dir) =
     .map((f) => join(here, dir, f)));
 const counts = { pass: 0, fail: 0, skip: 0 };
 const failures = [];
+const skips = [];
 const path = []; // names of the suites around the test that runs
 const started = Date.now();
 let file, own, since;
 
 const stream = run({ files, concurrency: 1, timeout: 300_000 });
 stream.on("test:start", (e) => path.splice(e.nesting, Infinity, e.name));
-stream.on("test:pass", (e) => count(e, e.skip === undefined ? "pass" : "skip"));
+stream.on("test:pass", (e) => {
+  count(e, e.skip === undefined ? "pass" : "skip");
+  if (e.skip !== undefined) skips.push(`SKIP ${path.join(" › ")}: ${e.skip}`);
+});
 stream.on("test:fail", (e) => count(e, "fail"));
 stream.on("test:stderr", (e) => process.stderr.write(e.message));
 stream.resume();
 await new Promise((done) => stream.on("end", done));
 line();
 
+for (const s of skips) console.log(s);
 for (const f of failures) report(f);
 const { pass, fail, skip } = counts;
 console.log(`e2e ${target}: ${pass} passed, ${fail} failed, ${skip} skipped in ${seconds(started)}`);

@@ -107,7 +107,7 @@ for name in "${steps[@]}"; do
 			[[ $said != ok ]] || said=failed
 			notes+=("${red}FAILED $name${off} ${dim}($log)${off}" "$(tail -n 80 "$log" | sed 's/^/    /')")
 		elif ((s > 0)); then
-			notes+=("${yellow}$s skipped in $name${off}" "$(grep -m 20 -E '^ *SKIP' "$log" | sed 's/^/    /')")
+			notes+=("${yellow}$s skipped in $name${off}" "$(grep -m 20 -E '^ *SKIP' "$log" | sed 's/^/    /' || true)")
 		fi
 	fi
 	passed=$((passed + p)) failed=$((failed + f)) skipped=$((skipped + s))
