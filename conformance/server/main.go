@@ -97,6 +97,9 @@ func run(f flags) error {
 	mux.Handle("/engine.io/", eio)
 	mux.Handle("/socket.io/", srv)
 	hs := &http.Server{Handler: mux, ReadHeaderTimeout: f.headerTimeout, MaxHeaderBytes: 16 << 10, IdleTimeout: 2 * time.Minute}
+	// Before the line that says "ready", as whoever reads it may end us at once.
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
 	ln, err := net.Listen("tcp", f.addr)
 	if err != nil {
 		return err
@@ -107,8 +110,6 @@ func run(f flags) error {
 	}
 	fmt.Printf("http://%s pid %d debug %s\n", ln.Addr(), os.Getpid(), debugURL)
 
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
 	failed := make(chan error, 1)
 	go func() { failed <- hs.Serve(ln) }()
 	select {
