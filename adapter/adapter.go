@@ -90,17 +90,18 @@ type Factory func(namespace string, local Local) (Adapter, error)
 // Local is what an adapter may ask of the namespace on its own node. It never
 // calls the adapter back before it returns, and never blocks on a connection.
 type Local interface {
-	// Deliver sends p to members. It ranges over members once, before it
-	// returns, and is done with a member before it takes the next one: the
-	// promise of [Adapter.Leave] is kept by a lock that the adapter holds
-	// meanwhile. It may stop early.
-	Deliver(members iter.Seq[Member], p *parser.Packet, f Flags)
+	// Deliver sends p to members, which come in groups. It ranges over groups
+	// before it returns, and is done with a group before it takes the next
+	// one: the promise of [Adapter.Leave] is kept by a lock that the adapter
+	// holds meanwhile. Several goroutines may range at once, to share the
+	// work: each group goes to one of them. It may stop early.
+	Deliver(groups iter.Seq[[]Member], p *parser.Packet, f Flags)
 	// Call sends p to members, each with an acknowledgement ID of its own. It
-	// ranges over members before it returns their number; their
+	// ranges over groups before it returns their number; their
 	// acknowledgements reach reply, from any goroutine, each at most once,
 	// the first maybe before Call returns. reply never blocks. When ctx is
-	// done the rest is forgotten. Members are used as by Deliver.
-	Call(ctx context.Context, members iter.Seq[Member], p *parser.Packet, f Flags, reply func(Reply)) (n int)
+	// done the rest is forgotten. Groups are used as by Deliver.
+	Call(ctx context.Context, groups iter.Seq[[]Member], p *parser.Packet, f Flags, reply func(Reply)) (n int)
 	// Describe says what other nodes may know of m. Rooms and Node are left to the adapter.
 	Describe(m Member) Socket
 	// Disconnect disconnects m. It returns before that is done.

@@ -1,27 +1,39 @@
 package adapter
 
-import "iter"
+import (
+	"iter"
+	"sync"
+	"sync/atomic"
+)
 
 // chunk is the number of members that are delivered to before others may change
 // rooms.
 const chunk = 64
 
-// A batch is the sockets chosen for one operation: a snapshot, and what is needed
-// to see who has left since.
+// A batch is the sockets chosen for one operation: a snapshot.
 type batch struct {
 	m       *memory
 	to      Selector
 	targets []*entry
-	left    uint64 // memory.left when in was resolved
-	moved   bool   // memory.left has moved since the snapshot
+	next    atomic.Int64 // of targets that nobody has taken
+	left    uint64       // memory.left at the time of the snapshot
 	in, out picks
 	seen    bits
-	members iter.Seq[Member] // each, made once
+	groups  iter.Seq[[]Member] // each, made once
+}
+
+// A view is what one goroutine needs to go through a batch.
+type view struct {
+	*batch
+	at    uint64 // memory.left when now was resolved
+	moved bool   // memory.left has moved since the snapshot
+	now   picks  // what to.Rooms stand for since it has
+	group [chunk]Member
 }
 
 func newBatch(m *memory) *batch {
 	b := &batch{m: m}
-	b.members = b.each
+	b.groups = b.each
 	return b
 }
 
@@ -39,6 +51,7 @@ func (b *batch) release() {
 	b.to = Selector{}
 	clear(b.targets)
 	b.targets = b.targets[:0]
+	b.next.Store(0)
 	b.in.reset()
 	b.out.reset()
 	b.m.batches.Put(b)
@@ -46,7 +59,7 @@ func (b *batch) release() {
 
 // fill takes the snapshot. The caller holds the lock in either way.
 func (b *batch) fill(to Selector) {
-	b.to, b.left, b.moved = to, b.m.left, false
+	b.to, b.left = to, b.m.left
 	b.out.resolve(b.m, to.Except)
 	if len(to.Rooms) > 0 {
 		b.in.resolve(b.m, to.Rooms)
@@ -94,60 +107,83 @@ func (b *batch) union() {
 	}
 }
 
+var views = sync.Pool{New: func() any { return new(view) }}
+
+// view returns a view of b. The caller closes it.
+func (b *batch) view() *view {
+	v := views.Get().(*view)
+	v.batch, v.at, v.moved = b, b.left, false
+	return v
+}
+
+// close gives v back to the pool, holding on to nothing.
+func (v *view) close() {
+	v.batch = nil
+	v.now.reset()
+	clear(v.group[:])
+	views.Put(v)
+}
+
 // refresh makes valid able to answer. The caller holds the lock in either way.
-func (b *batch) refresh() {
-	if b.left == b.m.left {
+func (v *view) refresh() {
+	if v.at == v.m.left {
 		return
 	}
-	b.left, b.moved = b.m.left, true
-	b.in.resolve(b.m, b.to.Rooms)
+	v.at, v.moved = v.m.left, true
+	v.now.resolve(v.m, v.to.Rooms)
 }
 
 // valid reports whether e is still in the rooms. The caller has called refresh
 // under the same lock. Who has joined an excepted room since stays chosen: the
 // promise is about leaving.
-func (b *batch) valid(e *entry) bool {
-	return !b.moved || e.pos != gone && (len(b.to.Rooms) == 0 || b.in.has(e))
+func (v *view) valid(e *entry) bool {
+	return !v.moved || e.pos != gone && (len(v.to.Rooms) == 0 || v.now.has(e))
 }
 
-// each yields the members of the batch, with the lock held for reading.
-func (b *batch) each(yield func(Member) bool) {
-	for from := 0; from < len(b.targets); from += chunk {
-		if !b.part(b.targets[from:min(from+chunk, len(b.targets))], yield) {
+// each yields the members of the batch that no other call of it has taken, in
+// groups, with the lock held for reading.
+func (b *batch) each(yield func([]Member) bool) {
+	v := b.view()
+	defer v.close()
+	for {
+		to := int(b.next.Add(chunk))
+		if to-chunk >= len(b.targets) || !v.part(b.targets[to-chunk:min(to, len(b.targets))], yield) {
 			return
 		}
 	}
 }
 
-// part yields one chunk. The lock is released by defer as yield may panic.
-func (b *batch) part(targets []*entry, yield func(Member) bool) bool {
-	b.m.mu.RLock()
-	defer b.m.mu.RUnlock()
-	b.refresh()
+// part yields one group. The lock is released by defer as yield may panic.
+func (v *view) part(targets []*entry, yield func([]Member) bool) bool {
+	v.m.mu.RLock()
+	defer v.m.mu.RUnlock()
+	v.refresh()
+	n := 0
 	for _, e := range targets {
-		if b.valid(e) && !yield(e.member) {
-			return false
+		if v.valid(e) {
+			v.group[n] = e.member
+			n++
 		}
 	}
-	return true
+	return n == 0 || yield(v.group[:n])
 }
 
 // still returns target i if it is still chosen.
-func (b *batch) still(i int) (Member, bool) {
-	b.m.mu.RLock()
-	defer b.m.mu.RUnlock()
-	b.refresh()
-	e := b.targets[i]
-	return e.member, b.valid(e)
+func (v *view) still(i int) (Member, bool) {
+	v.m.mu.RLock()
+	defer v.m.mu.RUnlock()
+	v.refresh()
+	e := v.targets[i]
+	return e.member, v.valid(e)
 }
 
 // look returns target i and its rooms if it is still chosen.
-func (b *batch) look(i int) (Member, []string, bool) {
-	b.m.mu.RLock()
-	defer b.m.mu.RUnlock()
-	b.refresh()
-	e := b.targets[i]
-	if !b.valid(e) {
+func (v *view) look(i int) (Member, []string, bool) {
+	v.m.mu.RLock()
+	defer v.m.mu.RUnlock()
+	v.refresh()
+	e := v.targets[i]
+	if !v.valid(e) {
 		return nil, nil, false
 	}
 	return e.member, e.names(e.member.ID()), true

@@ -56,7 +56,7 @@ func (m *memory) call(ctx context.Context, p *parser.Packet, to Selector, f Flag
 	if len(b.targets) == 0 {
 		return 0
 	}
-	return m.local.Call(ctx, b.members, p, f, reply)
+	return m.local.Call(ctx, b.groups, p, f, reply)
 }
 
 // An inbox takes replies from any goroutine, without ever blocking it.

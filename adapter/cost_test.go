@@ -79,10 +79,10 @@ var delivered int
 
 // drop calls the sequence with a function made once, as ranging over it would
 // allocate the body of the loop.
-var drop = &stub{deliver: func(members iter.Seq[adapter.Member]) { members(count) }}
+var drop = &stub{groups: func(groups iter.Seq[[]adapter.Member]) { groups(count) }}
 
-func count(adapter.Member) bool {
-	delivered++
+func count(group []adapter.Member) bool {
+	delivered += len(group)
 	return true
 }
 

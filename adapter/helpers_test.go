@@ -17,19 +17,36 @@ func (m *member) ID() string { return m.id }
 
 // stub is a Local made of functions; those that are nil do nothing.
 type stub struct {
+	groups  func(groups iter.Seq[[]adapter.Member]) // else deliver
 	deliver func(members iter.Seq[adapter.Member])
 	call    func(ctx context.Context, members iter.Seq[adapter.Member], reply func(adapter.Reply)) int
 	event   func(e adapter.RoomEvent)
 }
 
-func (s *stub) Deliver(members iter.Seq[adapter.Member], _ *parser.Packet, _ adapter.Flags) {
-	if s.deliver != nil {
-		s.deliver(members)
+func (s *stub) Deliver(groups iter.Seq[[]adapter.Member], _ *parser.Packet, _ adapter.Flags) {
+	switch {
+	case s.groups != nil:
+		s.groups(groups)
+	case s.deliver != nil:
+		s.deliver(flat(groups))
 	}
 }
 
-func (s *stub) Call(ctx context.Context, members iter.Seq[adapter.Member], _ *parser.Packet, _ adapter.Flags, reply func(adapter.Reply)) int {
-	return s.call(ctx, members, reply)
+func (s *stub) Call(ctx context.Context, groups iter.Seq[[]adapter.Member], _ *parser.Packet, _ adapter.Flags, reply func(adapter.Reply)) int {
+	return s.call(ctx, flat(groups), reply)
+}
+
+// flat yields the members of groups one by one.
+func flat(groups iter.Seq[[]adapter.Member]) iter.Seq[adapter.Member] {
+	return func(yield func(adapter.Member) bool) {
+		for group := range groups {
+			for _, m := range group {
+				if !yield(m) {
+					return
+				}
+			}
+		}
+	}
 }
 
 func (s *stub) Describe(m adapter.Member) adapter.Socket { return adapter.Socket{ID: m.ID()} }

@@ -194,7 +194,7 @@ func (m *memory) Broadcast(_ context.Context, p *parser.Packet, to Selector, f F
 	b := m.choose(to)
 	defer b.release()
 	if len(b.targets) > 0 {
-		m.local.Deliver(b.members, p, f)
+		m.local.Deliver(b.groups, p, f)
 	}
 	return nil
 }
@@ -203,8 +203,10 @@ func (m *memory) Sockets(_ context.Context, to Selector) iter.Seq2[Socket, error
 	return func(yield func(Socket, error) bool) {
 		b := m.choose(to)
 		defer b.release()
+		v := b.view()
+		defer v.close()
 		for i := range b.targets {
-			member, rooms, ok := b.look(i)
+			member, rooms, ok := v.look(i)
 			if !ok {
 				continue
 			}
@@ -249,8 +251,10 @@ func (m *memory) changeAll(to Selector, rooms []string, change func(e *entry, id
 func (m *memory) DisconnectAll(_ context.Context, to Selector, closeConn bool) error {
 	b := m.choose(to)
 	defer b.release()
+	v := b.view()
+	defer v.close()
 	for i := range b.targets {
-		if member, ok := b.still(i); ok {
+		if member, ok := v.still(i); ok {
 			m.local.Disconnect(member, closeConn)
 		}
 	}

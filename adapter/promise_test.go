@@ -304,3 +304,44 @@ func TestEverythingAtOnce(t *testing.T) {
 		t.Errorf("rooms without members are left: %q", rooms)
 	}
 }
+
+// TestGroupsAreSharedOut ranges over one broadcast from several goroutines: each
+// member comes to one of them, also while others leave.
+func TestGroupsAreSharedOut(t *testing.T) {
+	ctx := context.Background()
+	s := &stub{}
+	a := newMemory(t, s)
+	addMany(t, a, 1000, func(int) []string { return []string{"room"} })
+	guest := add(t, a, "guest")
+	for range 20 {
+		var mu sync.Mutex
+		times := map[string]int{}
+		s.groups = func(groups iter.Seq[[]adapter.Member]) {
+			var work sync.WaitGroup
+			for range 4 {
+				work.Go(func() {
+					for group := range groups {
+						mu.Lock()
+						for _, m := range group {
+							times[m.ID()]++
+						}
+						mu.Unlock()
+					}
+				})
+			}
+			must(t, a.Leave(ctx, guest, "room"))
+			work.Wait()
+		}
+		must(t, a.Join(ctx, guest, "room"))
+		must(t, a.Broadcast(ctx, packet, adapter.Selector{Rooms: []string{"room"}}, adapter.Flags{}))
+		delete(times, guest.id)
+		if len(times) != 1000 {
+			t.Fatalf("%d of 1000 were reached", len(times))
+		}
+		for id, n := range times {
+			if n != 1 {
+				t.Fatalf("%s was reached %d times", id, n)
+			}
+		}
+	}
+}

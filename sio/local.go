@@ -2,61 +2,15 @@ package sio
 
 import (
 	"context"
-	"errors"
 	"iter"
 
 	"github.com/roomwire/roomwire/adapter"
-	"github.com/roomwire/roomwire/engine"
 	"github.com/roomwire/roomwire/internal/lane"
 	"github.com/roomwire/roomwire/parser"
 )
 
 // local is what the adapter of a namespace may ask of it.
 type local Namespace
-
-// Deliver implements adapter.Local: the packet is encoded once, framed once,
-// and handed to each connection.
-func (l *local) Deliver(members iter.Seq[adapter.Member], p *parser.Packet, f adapter.Flags) {
-	n := (*Namespace)(l)
-	mode := modeOf(f)
-	listening := n.srv.outgoing.Load() > 0
-	var frames *engine.Prepared
-	var sent int64
-	var full, heard []*Socket
-	var seq uint64
-	if n.recovery != nil && !f.Volatile {
-		seq = n.recovery.newest.Load()
-	}
-	for m := range members {
-		s := m.(*Socket)
-		if frames == nil {
-			frames = prepare(n.srv.opts.Codec, p)
-		}
-		if seq > 0 {
-			s.lastSeq.Store(seq)
-		}
-		err := s.deliver(frames, mode)
-		if err == nil {
-			sent++
-			if listening {
-				heard = append(heard, s)
-			}
-		} else if errors.Is(err, engine.ErrFull) {
-			full = append(full, s)
-		}
-	}
-	for _, s := range full {
-		// Only with engine.OverflowRefuse; the write timeout bounds the wait.
-		if s.conn.eng.Wait(s.Context()) == nil && s.deliver(frames, mode) == nil {
-			sent++
-		}
-	}
-	n.srv.stats.eventsOut.Add(sent)
-	n.count(p, sent)
-	if len(heard) > 0 {
-		l.heard(heard, clonePayload(p.Payload))
-	}
-}
 
 // heard tells the catch-all hooks what was sent to sockets.
 func (l *local) heard(sockets []*Socket, p parser.Payload) {
@@ -74,25 +28,27 @@ func (l *local) heard(sockets []*Socket, p parser.Payload) {
 }
 
 // Call implements adapter.Local.
-func (l *local) Call(ctx context.Context, members iter.Seq[adapter.Member], p *parser.Packet, f adapter.Flags, reply func(adapter.Reply)) (n int) {
+func (l *local) Call(ctx context.Context, groups iter.Seq[[]adapter.Member], p *parser.Packet, f adapter.Flags, reply func(adapter.Reply)) (n int) {
 	ns := (*Namespace)(l)
 	frames := prepare(ns.srv.opts.Codec, p)
 	var asked []*Socket
-	for m := range members {
-		s := m.(*Socket)
-		err := s.expect(p.ID, func(p parser.Payload, err error) {
-			if err == nil {
-				reply(adapter.Reply{SocketID: s.id, Payload: clonePayload(p)})
+	for group := range groups {
+		for _, m := range group {
+			s := m.(*Socket)
+			err := s.expect(p.ID, func(p parser.Payload, err error) {
+				if err == nil {
+					reply(adapter.Reply{SocketID: s.id, Payload: clonePayload(p)})
+				}
+			})
+			if err != nil {
+				continue
 			}
-		})
-		if err != nil {
-			continue
+			if s.deliver(frames, modeOf(f)) != nil {
+				s.forget(p.ID)
+				continue
+			}
+			asked = append(asked, s)
 		}
-		if s.deliver(frames, modeOf(f)) != nil {
-			s.forget(p.ID)
-			continue
-		}
-		asked = append(asked, s)
 	}
 	ns.srv.stats.eventsOut.Add(int64(len(asked)))
 	context.AfterFunc(ctx, func() {

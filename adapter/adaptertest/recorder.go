@@ -150,34 +150,43 @@ func (r *Recorder) deliver(m adapter.Member, p *parser.Packet, f adapter.Flags) 
 }
 
 // Deliver implements [adapter.Local].
-func (r *Recorder) Deliver(members iter.Seq[adapter.Member], p *parser.Packet, f adapter.Flags) {
-	for m := range members {
-		r.deliver(m, p, f)
+func (r *Recorder) Deliver(groups iter.Seq[[]adapter.Member], p *parser.Packet, f adapter.Flags) {
+	for group := range groups {
+		for _, m := range group {
+			r.deliver(m, p, f)
+		}
 	}
 }
 
 // Call implements [adapter.Local].
-func (r *Recorder) Call(ctx context.Context, members iter.Seq[adapter.Member], p *parser.Packet, f adapter.Flags, reply func(adapter.Reply)) int {
+func (r *Recorder) Call(ctx context.Context, groups iter.Seq[[]adapter.Member], p *parser.Packet, f adapter.Flags, reply func(adapter.Reply)) int {
 	n := 0
-	for m := range members {
-		n++
-		id := m.ID()
-		r.deliver(m, p, f)
-		send := func() {
-			reply(adapter.Reply{SocketID: id, Payload: parser.Payload{Data: fmt.Appendf(nil, "[%q]", id)}})
-		}
-		r.mu.Lock()
-		silent := r.silent[id]
-		if silent {
-			r.waiting[id] = send
-		}
-		r.mu.Unlock()
-		if !silent {
-			send()
+	for group := range groups {
+		n += len(group)
+		for _, m := range group {
+			r.ask(m, p, f, reply)
 		}
 	}
 	r.change(func() { r.calls = append(r.calls, ctx) })
 	return n
+}
+
+// ask delivers to m, which replies with its ID, at once or when it is told to.
+func (r *Recorder) ask(m adapter.Member, p *parser.Packet, f adapter.Flags, reply func(adapter.Reply)) {
+	id := m.ID()
+	r.deliver(m, p, f)
+	send := func() {
+		reply(adapter.Reply{SocketID: id, Payload: parser.Payload{Data: fmt.Appendf(nil, "[%q]", id)}})
+	}
+	r.mu.Lock()
+	silent := r.silent[id]
+	if silent {
+		r.waiting[id] = send
+	}
+	r.mu.Unlock()
+	if !silent {
+		send()
+	}
 }
 
 // Describe implements [adapter.Local].

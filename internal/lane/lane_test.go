@@ -3,8 +3,10 @@ package lane_test
 import (
 	"context"
 	"errors"
+	"runtime"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -219,4 +221,29 @@ func must(t *testing.T, err error) {
 	if err != nil {
 		t.Fatal(err)
 	}
+}
+
+func TestHelpIsWaitedFor(t *testing.T) {
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(4))
+	var h lane.Help
+	var done atomic.Int32
+	h.Wait() // nobody was asked
+	h.Ask(func() { runtime.Gosched(); done.Add(1) })
+	h.Wait()
+	if n := done.Load(); n != 3 {
+		t.Errorf("Wait returned after %d of 3", n)
+	}
+}
+
+func TestPanicOfHelpReachesWhoWaits(t *testing.T) {
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(4))
+	defer func() {
+		if v := recover(); v != "oh" {
+			t.Errorf("Wait panicked with %v", v)
+		}
+	}()
+	var h lane.Help
+	h.Ask(func() { panic("oh") })
+	h.Wait()
+	t.Error("Wait returned")
 }

@@ -1,0 +1,100 @@
+package sio
+
+import (
+	"errors"
+	"iter"
+	"sync"
+	"sync/atomic"
+
+	"github.com/roomwire/roomwire/adapter"
+	"github.com/roomwire/roomwire/engine"
+	"github.com/roomwire/roomwire/internal/lane"
+	"github.com/roomwire/roomwire/parser"
+)
+
+// alone is how many groups of a broadcast one goroutine delivers to before it
+// asks for help: what is over in some milliseconds is not worth the start.
+const alone = 16
+
+// A delivery is one broadcast on its way to the sockets of this node.
+type delivery struct {
+	groups  iter.Seq[[]adapter.Member]
+	frames  *engine.Prepared
+	mode    engine.Mode
+	seq     uint64 // newest event in the log; 0: do not note it
+	hearing bool   // somebody wants to know who got it
+
+	sent  atomic.Int64
+	mu    sync.Mutex
+	full  []*Socket // guarded by mu
+	heard []*Socket // guarded by mu
+}
+
+// Deliver implements adapter.Local: the packet is encoded once, framed once,
+// and handed to each connection. A large broadcast is shared out to the cores;
+// as it is over when Deliver returns, the order of events at each socket is that
+// of the calls.
+func (l *local) Deliver(groups iter.Seq[[]adapter.Member], p *parser.Packet, f adapter.Flags) {
+	n := (*Namespace)(l)
+	d := &delivery{
+		groups: groups, frames: prepare(n.srv.opts.Codec, p), mode: modeOf(f),
+		hearing: n.srv.outgoing.Load() > 0,
+	}
+	if n.recovery != nil && !f.Volatile {
+		d.seq = n.recovery.newest.Load()
+	}
+	d.share()
+	for _, s := range d.full {
+		// Only with engine.OverflowRefuse; the write timeout bounds the wait.
+		if s.conn.eng.Wait(s.Context()) == nil && s.deliver(d.frames, d.mode) == nil {
+			d.sent.Add(1)
+		}
+	}
+	n.srv.stats.eventsOut.Add(d.sent.Load())
+	n.count(p, d.sent.Load())
+	if len(d.heard) > 0 {
+		l.heard(d.heard, clonePayload(p.Payload))
+	}
+}
+
+// share delivers to all, with help if it is worth it.
+func (d *delivery) share() {
+	var help lane.Help
+	defer help.Wait()
+	d.run(&help)
+}
+
+// run delivers to the groups that nobody else takes. It asks for help, if that
+// is not nil, when there are many.
+func (d *delivery) run(help *lane.Help) {
+	var sent int64
+	n := 0
+	for group := range d.groups {
+		for _, m := range group {
+			s := m.(*Socket)
+			if d.seq > 0 {
+				s.lastSeq.Store(d.seq)
+			}
+			err := s.deliver(d.frames, d.mode)
+			switch {
+			case err == nil:
+				sent++
+				if d.hearing {
+					d.note(&d.heard, s)
+				}
+			case errors.Is(err, engine.ErrFull):
+				d.note(&d.full, s)
+			}
+		}
+		if n++; n == alone && help != nil {
+			help.Ask(func() { d.run(nil) })
+		}
+	}
+	d.sent.Add(sent)
+}
+
+func (d *delivery) note(list *[]*Socket, s *Socket) {
+	d.mu.Lock()
+	*list = append(*list, s)
+	d.mu.Unlock()
+}
