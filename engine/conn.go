@@ -22,38 +22,41 @@ import (
 // WebSocket's or that of a POST in progress, and it settles the connection
 // when it stops being the reader. Else [Conn.end] starts one to do that.
 type Conn struct {
-	srv     *Server
-	id      string
-	opening opening
-	from    *address // that it counts for; nil: not counted
-	session Session
-
+	// What each send looks at comes first and close together: to many
+	// connections, a message costs as much as the memory that it waits for.
 	mu       sync.Mutex
 	state    atomic.Uint32 // written under mu
 	beat     atomic.Uint32 // written under mu
 	ws       *ws.Conn      // nil while polling
-	lp       *longPoll     // nil from the upgrade on
-	why      error
-	due      time.Duration // of the heartbeat, or of the end while closing
-	timer    timer
+	srv      *Server
+	ahead    atomic.Pointer[ws.Conn] // ws, for Fetch
+	busy     bool                    // there is a reader
+	told     bool                    // Session.Closed was or is being called
+	gone     bool                    // removed from the server
+	compress bool                    // permessage-deflate was negotiated
+	textOnly bool                    // binary messages are sent as base64
+	writing  bool                    // the writer is writing, without mu
+	writer   bool                    // a writer goroutine exists
+	blocked  bool                    // the kernel did not take everything
+	shut     bool                    // the close frame was queued
+	ponging  bool                    // a pong was queued
+	torn     bool                    // a frame was written in part, and the rest never will be
 	queue    queue
-	room     chan struct{} // closed when the queue shrinks; nil: nobody waits
-	done     chan struct{} // closed when nothing comes in any more; nil: nobody asked
-	need     int           // bytes that did not fit
-	pong     *Prepared     // the reader's: to be sent when it has handled what it read
-	busy     bool          // there is a reader
-	told     bool          // Session.Closed was or is being called
-	gone     bool          // removed from the server
-	compress bool          // permessage-deflate was negotiated
-	textOnly bool          // binary messages are sent as base64
-	writing  bool          // the writer is writing, without mu
-	writer   bool          // a writer goroutine exists
-	blocked  bool          // the kernel did not take everything
-	shut     bool          // the close frame was queued
-	ponging  bool          // a pong was queued
-	torn     bool          // a frame was written in part, and the rest never will be
-	written  chan struct{} // closed when the writer stops; nil: nobody waits
 	traffic  traffic
+
+	id      string
+	opening opening
+	from    *address // that it counts for; nil: not counted
+	session Session
+	lp      *longPoll // nil from the upgrade on
+	why     error
+	due     time.Duration // of the heartbeat, or of the end while closing
+	timer   timer
+	room    chan struct{} // closed when the queue shrinks; nil: nobody waits
+	done    chan struct{} // closed when nothing comes in any more; nil: nobody asked
+	need    int           // bytes that did not fit
+	pong    *Prepared     // the reader's: to be sent when it has handled what it read
+	written chan struct{} // closed when the writer stops; nil: nobody waits
 }
 
 // States of a Conn.

@@ -6,10 +6,10 @@ import "sync"
 // memory.
 type queue struct {
 	entries  []entry
-	head     int // of entries that wait
-	off      int // bytes of the first one that were written
-	bytes    int // that wait, counted as plain frames
-	volatile int // entries that may be dropped
+	head     int32 // of entries that wait
+	volatile int32 // entries that may be dropped
+	off      int   // bytes of the first one that were written
+	bytes    int   // that wait, counted as plain frames
 }
 
 // An entry is what one Send queued.
@@ -23,7 +23,7 @@ const queueArray = 64
 
 var queueArrays = sync.Pool{New: func() any { return new([queueArray]entry) }}
 
-func (q *queue) empty() bool { return q.head == len(q.entries) }
+func (q *queue) empty() bool { return int(q.head) == len(q.entries) }
 
 func (q *queue) waiting() []entry { return q.entries[q.head:] }
 
@@ -31,7 +31,7 @@ func (q *queue) push(p *Prepared, m Mode) {
 	if q.entries == nil {
 		q.entries = queueArrays.Get().(*[queueArray]entry)[:0]
 	}
-	if q.head > queueArray && q.head > len(q.entries)/2 {
+	if q.head > queueArray && int(q.head) > len(q.entries)/2 {
 		n := copy(q.entries, q.entries[q.head:])
 		clear(q.entries[n:])
 		q.entries, q.head = q.entries[:n], 0
@@ -75,7 +75,7 @@ func (q *queue) dropVolatile(keep, want int) (dropped int) {
 		return 0
 	}
 	old := q.entries
-	kept := q.entries[:min(q.head+keep, len(q.entries))]
+	kept := q.entries[:min(int(q.head)+keep, len(q.entries))]
 	for _, e := range old[len(kept):] {
 		if e.mode&Volatile != 0 && want > 0 {
 			want -= len(e.p.plain)

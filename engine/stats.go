@@ -24,8 +24,8 @@ type counters struct {
 // traffic is counted by each connection for itself, so that connections which
 // run on different cores share no counter.
 type traffic struct {
-	packetsIn, bytesIn   atomic.Int64 // by the reader
 	packetsOut, bytesOut int64        // under Conn.mu
+	packetsIn, bytesIn   atomic.Int64 // by the reader
 }
 
 // Stats returns the counters since the start. It looks at every connection.

@@ -61,7 +61,7 @@ func (s *Server) openWebSocket(w http.ResponseWriter, r *http.Request) {
 		s.addresses.leave(c.from)
 		return
 	}
-	c.ws, c.compress, c.textOnly = conn, conn.Compress(), wantsText(r)
+	c.take(conn, wantsText(r))
 	if err := s.add(c); err != nil {
 		s.addresses.leave(c.from)
 		cut(conn)
@@ -76,6 +76,12 @@ func (s *Server) openWebSocket(w http.ResponseWriter, r *http.Request) {
 		defer s.running.Done()
 		c.served(conn.Serve((*reader)(c)))
 	}()
+}
+
+// take makes w what carries the connection. mu is held, or c is known to nobody.
+func (c *Conn) take(w *ws.Conn, textOnly bool) {
+	c.ws, c.compress, c.textOnly = w, w.Compress(), textOnly
+	c.ahead.Store(w)
 }
 
 // wantsText reports whether the client takes binary messages as base64 only.
@@ -332,7 +338,7 @@ func (p *probe) move() error {
 		c.lp.answer("6")
 	}
 	c.lp = nil
-	c.ws, c.compress, c.textOnly = p.ws, p.ws.Compress(), p.text
+	c.take(p.ws, p.text)
 	c.srv.count.upgrades.Add(1)
 	c.flush()
 	if h := c.srv.o.Hooks.Upgrade; h != nil {

@@ -26,7 +26,7 @@ func (s *Socket) connect() {
 		if errors.Is(err, ErrClosed) {
 			why = ReasonTransportClose
 			if s.state.Load() != closed {
-				s.conn.eng.Close(nil) // its session went to another connection: there is nothing to answer
+				s.eng.Close(nil) // its session went to another connection: there is nothing to answer
 			}
 		} else if s.state.Load() != closed {
 			srv.stats.refused.Add(1)
@@ -159,7 +159,7 @@ func (s *Socket) enter(ctx context.Context, missed []parser.Payload) error {
 		return ErrClosed
 	}
 	for _, e := range s.early {
-		_ = s.conn.eng.Send(e.frames, e.mode)
+		_ = s.eng.Send(e.frames, e.mode)
 	}
 	s.early, s.rooms = nil, nil
 	s.state.Store(connected)
@@ -177,7 +177,7 @@ func (s *Socket) disconnect(closeConn bool) {
 		other.part()
 	}
 	s.part()
-	s.conn.eng.Close(nil)
+	s.eng.Close(nil)
 }
 
 // part tells the client that the socket leaves the namespace.

@@ -46,7 +46,7 @@ func (l *local) Deliver(groups iter.Seq[[]adapter.Member], p *parser.Packet, f a
 	d.share()
 	for _, s := range d.full {
 		// Only with engine.OverflowRefuse; the write timeout bounds the wait.
-		if s.conn.eng.Wait(s.Context()) == nil && s.deliver(d.frames, d.mode) == nil {
+		if s.eng.Wait(s.Context()) == nil && s.deliver(d.frames, d.mode) == nil {
 			d.sent.Add(1)
 		}
 	}
@@ -70,6 +70,9 @@ func (d *delivery) run(help *lane.Help) {
 	var sent int64
 	n := 0
 	for group := range d.groups {
+		if len(group) > few {
+			fetch(group)
+		}
 		for _, m := range group {
 			s := m.(*Socket)
 			if d.seq > 0 {
@@ -91,6 +94,22 @@ func (d *delivery) run(help *lane.Help) {
 		}
 	}
 	d.sent.Add(sent)
+}
+
+// few is the number of sockets that are not worth a look ahead.
+const few = 2
+
+// fetch looks at what is needed of sockets before it is; see [engine.Fetch].
+func fetch(group []adapter.Member) {
+	var conns [engine.Group]*engine.Conn
+	n := 0
+	for _, m := range group[:min(len(group), engine.Group)] {
+		s := m.(*Socket)
+		s.state.Load()
+		conns[n] = s.eng
+		n++
+	}
+	engine.Fetch(conns[:n])
 }
 
 func (d *delivery) note(list *[]*Socket, s *Socket) {

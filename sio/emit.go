@@ -47,7 +47,7 @@ func (s *Socket) Drain(ctx context.Context) error {
 	if s.state.Load() == closed {
 		return ErrClosed
 	}
-	return sendError(s.conn.eng.Drain(ctx))
+	return sendError(s.eng.Drain(ctx))
 }
 
 // Compress returns the socket as a target whose events are compressed, if the
@@ -104,7 +104,7 @@ func (s *Socket) transmit(ctx context.Context, p *parser.Packet, m engine.Mode, 
 		if !errors.Is(err, engine.ErrFull) {
 			return sendError(err)
 		}
-		if err := s.conn.eng.Wait(ctx); err != nil {
+		if err := s.eng.Wait(ctx); err != nil {
 			return sendError(err)
 		}
 	}
@@ -122,7 +122,7 @@ func sendError(err error) error {
 func (s *Socket) deliver(frames *engine.Prepared, m engine.Mode) error {
 	switch s.state.Load() {
 	case connected:
-		return s.conn.eng.Send(frames, m)
+		return s.eng.Send(frames, m)
 	case joining:
 		s.mu.Lock()
 		if s.state.Load() == joining {
@@ -132,7 +132,7 @@ func (s *Socket) deliver(frames *engine.Prepared, m engine.Mode) error {
 		}
 		s.mu.Unlock()
 		if s.state.Load() == connected {
-			return s.conn.eng.Send(frames, m)
+			return s.eng.Send(frames, m)
 		}
 	}
 	return engine.ErrClosed

@@ -22,7 +22,7 @@ type Handshake struct {
 
 // Handshake describes the request that opened the connection.
 func (s *Socket) Handshake() Handshake {
-	r := s.conn.eng.Request()
+	r := s.eng.Request()
 	return Handshake{
 		Headers: r.Header,
 		Time:    s.conn.opened,

@@ -185,7 +185,7 @@ func (r *recovery) emit(ctx context.Context, s *Socket, p *parser.Packet, m engi
 		return sendError(err)
 	}
 	// If it is logged, a client that never gets it now gets it by recovery.
-	if err := s.conn.eng.Wait(ctx); err != nil {
+	if err := s.eng.Wait(ctx); err != nil {
 		return sendError(err)
 	}
 	return sendError(s.conn.send(p, m))

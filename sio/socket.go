@@ -22,7 +22,16 @@ import (
 // and OnDisconnect. Different sockets run in parallel. An acknowledgement
 // never waits behind an event, so a handler may call its own client.
 type Socket struct {
-	conn  *conn
+	// What each delivery looks at lies close together.
+	state   atomic.Uint32 // connecting, joining, connected, closed
+	ready   atomic.Bool   // OnConnect has returned, so that its handlers are known
+	more    atomic.Bool   // further events of this socket wait
+	dirty   atomic.Bool   // rooms or values have changed since they were stored
+	discard atomic.Bool   // the server disconnected: waiting events are dropped
+	lastSeq atomic.Uint64 // of the last logged event sent; for recovery
+	eng     *engine.Conn  // that of conn
+	conn    *conn
+
 	name  string     // the namespace as the client wrote it
 	ns    *Namespace // nil until the handshake has found it
 	id    string
@@ -31,13 +40,7 @@ type Socket struct {
 	auth  []byte
 	lane  lane.Lane[*Request]
 
-	state     atomic.Uint32 // connecting, joining, connected, closed
-	ready     atomic.Bool   // OnConnect has returned, so that its handlers are known
-	more      atomic.Bool   // further events of this socket wait
-	dirty     atomic.Bool   // rooms or values have changed since they were stored
-	discard   atomic.Bool   // the server disconnected: waiting events are dropped
-	lastSeq   atomic.Uint64 // of the last logged event sent; for recovery
-	left      uint64        // newest event in memory when it was about to leave its rooms
+	left      uint64 // newest event in memory when it was about to leave its rooms
 	recovered bool
 	admitted  bool // its session is its own; guarded by the recovery
 	greeted   bool // connected once; only the lane uses it
@@ -75,7 +78,7 @@ type socketHooks struct {
 }
 
 func newSocket(c *conn, name string, auth []byte) *Socket {
-	s := &Socket{conn: c, name: name, auth: auth, id: newID()}
+	s := &Socket{conn: c, eng: c.eng, name: name, auth: auth, id: newID()}
 	s.lane.Init(c.srv.opts.Limits.Events, s.run, &c.srv.crew)
 	return s
 }
@@ -100,15 +103,15 @@ func (s *Socket) Connected() bool { return s.state.Load() == connected }
 func (s *Socket) Recovered() bool { return s.recovered }
 
 // Transport returns what carries the connection now, "polling" or "websocket".
-func (s *Socket) Transport() string { return s.conn.eng.Transport() }
+func (s *Socket) Transport() string { return s.eng.Transport() }
 
 // Conn returns the Engine.IO connection, which sockets of other namespaces may
 // share: socket.conn.
-func (s *Socket) Conn() *engine.Conn { return s.conn.eng }
+func (s *Socket) Conn() *engine.Conn { return s.eng }
 
 // Request returns the HTTP request that opened the connection, without its
 // body: socket.request. It is made anew by each call.
-func (s *Socket) Request() *http.Request { return s.conn.eng.Request() }
+func (s *Socket) Request() *http.Request { return s.eng.Request() }
 
 // Auth decodes what the client sent to authenticate into v, a pointer:
 // handshake.auth. If it sent nothing, v stays as it is.

@@ -11,12 +11,13 @@ import (
 // A Conn is one WebSocket connection. One goroutine may read and one write at
 // the same time; Close may be called by any, also from within a [Handler].
 type Conn struct {
-	nc       net.Conn
 	raw      syscall.RawConn // nil: read and written through nc only
-	limit    uint64          // bytes of a message
+	below    **atomic.Uint64 // for Fetch; nil: unknown
 	state    atomic.Uint32
 	client   bool
 	compress bool
+	nc       net.Conn
+	limit    uint64 // bytes of a message
 	early    []byte // what came together with the handshake; nil once served
 }
 
@@ -33,6 +34,7 @@ func newConn(nc net.Conn, o *Options, client, compress bool, early []byte) *Conn
 		c.limit = uint64(o.MaxMessage)
 	}
 	c.raw = rawConn(nc)
+	c.below = below(c.raw)
 	return c
 }
 
