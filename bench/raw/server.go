@@ -5,20 +5,26 @@ package main
 import (
 	"net"
 	"os"
+	"sync"
 	"syscall"
 	"unsafe"
 )
 
-// server is the epoll loop with its connections by descriptor.
+// server is what all modes share, and the epoll loop with its connections by
+// descriptor.
 type server struct {
+	all    []*conn // those whose WebSocket is open
+	rooms  map[string][]*conn
+	frames frames
+	ring   *ring // nil: sends are write(2)
+	out    []byte
+
 	ep, lis int
 	conns   []*conn
-	all     []*conn // those whose WebSocket is open
-	rooms   map[string][]*conn
-	frames  frames
 	events  [256]syscall.EpollEvent
 	buf     [64 << 10]byte
-	out     []byte
+
+	mu sync.Mutex // of the goroutine modes, for all above
 }
 
 // conn is one connection. A request or frame that comes in two reads is not
@@ -29,29 +35,27 @@ type conn struct {
 	rooms []string
 }
 
-func listen(addr string, payload int) (*server, error) {
+// listen opens the listener and the epoll of the epoll modes.
+func (s *server) listen(addr string) error {
 	tcp, err := net.ResolveTCPAddr("tcp4", addr)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	fd, err := syscall.Socket(syscall.AF_INET, syscall.SOCK_STREAM|syscall.SOCK_NONBLOCK|syscall.SOCK_CLOEXEC, 0)
+	s.lis, err = syscall.Socket(syscall.AF_INET, syscall.SOCK_STREAM|syscall.SOCK_NONBLOCK|syscall.SOCK_CLOEXEC, 0)
 	if err != nil {
-		return nil, os.NewSyscallError("socket", err)
+		return os.NewSyscallError("socket", err)
 	}
-	_ = syscall.SetsockoptInt(fd, syscall.SOL_SOCKET, syscall.SO_REUSEADDR, 1)
-	if err := syscall.Bind(fd, &syscall.SockaddrInet4{Port: tcp.Port, Addr: [4]byte(tcp.IP.To4())}); err != nil {
-		return nil, os.NewSyscallError("bind", err)
+	_ = syscall.SetsockoptInt(s.lis, syscall.SOL_SOCKET, syscall.SO_REUSEADDR, 1)
+	if err := syscall.Bind(s.lis, &syscall.SockaddrInet4{Port: tcp.Port, Addr: [4]byte(tcp.IP.To4())}); err != nil {
+		return os.NewSyscallError("bind", err)
 	}
-	if err := syscall.Listen(fd, 4096); err != nil {
-		return nil, os.NewSyscallError("listen", err)
+	if err := syscall.Listen(s.lis, 4096); err != nil {
+		return os.NewSyscallError("listen", err)
 	}
-	ep, err := syscall.EpollCreate1(syscall.EPOLL_CLOEXEC)
-	if err != nil {
-		return nil, os.NewSyscallError("epoll_create1", err)
+	if s.ep, err = syscall.EpollCreate1(syscall.EPOLL_CLOEXEC); err != nil {
+		return os.NewSyscallError("epoll_create1", err)
 	}
-	s := &server{ep: ep, lis: fd, rooms: map[string][]*conn{}, frames: buildFrames(payload)}
-	s.out = make([]byte, 0, 64<<10)
-	return s, s.watch(fd)
+	return s.watch(s.lis)
 }
 
 // addr is where it listens.
@@ -68,7 +72,12 @@ func (s *server) watch(fd int) error {
 	return os.NewSyscallError("epoll_ctl", syscall.EpollCtl(s.ep, syscall.EPOLL_CTL_ADD, fd, &ev))
 }
 
-func (s *server) serve() error {
+// serveEpoll is the whole server in one thread.
+func (s *server) serveEpoll(addr string) error {
+	if err := s.listen(addr); err != nil {
+		return err
+	}
+	ready(s.addr())
 	for {
 		n, _, errno := syscall.RawSyscall6(syscall.SYS_EPOLL_PWAIT, uintptr(s.ep),
 			uintptr(unsafe.Pointer(&s.events)), uintptr(len(s.events)), ^uintptr(0), 0, 0)
@@ -85,6 +94,7 @@ func (s *server) serve() error {
 				s.read(c)
 			}
 		}
+		s.flush()
 	}
 }
 
@@ -112,19 +122,28 @@ func (s *server) read(c *conn) {
 	switch {
 	case errno == syscall.EAGAIN || errno == syscall.EINTR:
 	case errno != 0 || n == 0:
-		s.drop(c)
-	case !c.open:
-		c.open = true
-		s.all = append(s.all, c)
-		s.write(c, s.frames.open)
+		s.forget(c)
+		s.conns[c.fd] = nil
+		_ = syscall.Close(c.fd)
 	default:
-		s.messages(c, s.buf[:n])
+		s.received(c, s.buf[:n])
 	}
 }
 
-func (s *server) drop(c *conn) {
-	_ = syscall.Close(c.fd)
-	s.conns[c.fd] = nil
+// received takes what one read gave: the request that opens, or frames.
+func (s *server) received(c *conn, b []byte) {
+	if c.open {
+		s.messages(c, b)
+		return
+	}
+	c.open = true
+	s.all = append(s.all, c)
+	write(c, s.frames.open)
+}
+
+// forget ends the use of the connection, whose descriptor may be closed then.
+func (s *server) forget(c *conn) {
+	s.flush()
 	s.all = without(s.all, c)
 	for _, r := range c.rooms {
 		s.rooms[r] = without(s.rooms[r], c)
@@ -141,8 +160,24 @@ func without(list []*conn, c *conn) []*conn {
 	return list
 }
 
+// send is one write, or a place in the next batch of the ring. b must never change.
+func (s *server) send(c *conn, b []byte) {
+	if s.ring == nil {
+		write(c, b)
+		return
+	}
+	s.ring.send(c.fd, b)
+}
+
+// flush has the ring send what waits in it.
+func (s *server) flush() {
+	if s.ring != nil {
+		s.ring.flush()
+	}
+}
+
 // write is one system call; what the kernel does not take is lost, which the
 // load notices because it waits for every delivery.
-func (s *server) write(c *conn, b []byte) {
+func write(c *conn, b []byte) {
 	_, _, _ = syscall.RawSyscall(syscall.SYS_WRITE, uintptr(c.fd), uintptr(unsafe.Pointer(&b[0])), uintptr(len(b)))
 }
