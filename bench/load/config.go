@@ -94,6 +94,10 @@ type Config struct {
 	Rooms       int // Rooms and RoomsExcept only; default Clients/10, at least 1
 	Payload     int // bytes of the string sent; default 64
 	Inflight    int // handshakes under way at the same time; default 64
+	// Paused more clients connect and stop reading when the measured part
+	// begins; nothing is expected of them, and Result.Cut counts those that the
+	// server disconnected. Only Fanout over WebSocket has them. Default 0.
+	Paused int
 
 	// Warmup runs before anything counts (default 500 ms) and at least
 	// WarmupOps times; the Connect scenario takes WarmupOps clients instead
@@ -173,6 +177,7 @@ func (c Config) check() error {
 		{"payload", c.Payload, MaxPayload},
 		{"rooms", c.Rooms, c.Clients},
 		{"handshakes under way", c.Inflight, MaxClients},
+		{"paused clients", c.Paused, MaxClients - c.Clients},
 		{"warm-up operations", c.WarmupOps, MaxClients},
 	}
 	for _, b := range bounds {
@@ -187,6 +192,9 @@ func (c Config) check() error {
 	case WebSocket, Polling, Upgrade:
 	default:
 		return fmt.Errorf("load: unknown transport %q", c.Transport)
+	}
+	if c.Paused > 0 && (c.Scenario != Fanout || c.Transport != WebSocket) {
+		return fmt.Errorf("%w: clients that pause, with %s over %s", ErrUnsupported, c.Scenario, c.Transport)
 	}
 	if (c.Scenario == Rooms || c.Scenario == RoomsExcept) && c.Rooms%c.Outstanding != 0 {
 		return fmt.Errorf("load: %d rooms are no multiple of %d outstanding", c.Rooms, c.Outstanding)

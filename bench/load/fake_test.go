@@ -30,6 +30,11 @@ type fake struct {
 	left atomic.Int64
 	// drop cuts a WebSocket at its first event.
 	drop bool
+	// cut is the session that is closed: by the CONNECT of the next one if late is
+	// false, by the tenth broadcast if it is true. 0 is none, 1 the first.
+	cut       int
+	late      bool
+	broadcast int
 }
 
 type fakeSession struct {
@@ -124,6 +129,13 @@ func (f *fake) packet(s *fakeSession, p string) {
 		s.emit(`44{"message":"no"}`)
 	case p == "40":
 		s.emit(`40{"sid":"x"}`)
+		if !f.late {
+			f.mu.Lock()
+			defer f.mu.Unlock()
+			if len(f.sessions) > f.cut {
+				f.cutOne()
+			}
+		}
 	case strings.HasPrefix(p, "40/") && f.open:
 		s.emit(p + `{"sid":"y"}`)
 	case strings.HasPrefix(p, "40/"):
@@ -138,7 +150,23 @@ func (f *fake) packet(s *fakeSession, p string) {
 		for _, to := range f.sessions {
 			to.emit(`42["msg",` + arg)
 		}
+		if f.broadcast++; f.broadcast == 10 && f.late {
+			f.cutOne()
+		}
 	}
+}
+
+// cutOne closes the session that f.cut names. f.mu is held.
+func (f *fake) cutOne() {
+	s := f.sessions[fmt.Sprint("s", f.cut-1)]
+	if s == nil {
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.ws.Close()
+	delete(f.sessions, fmt.Sprint("s", f.cut-1))
+	f.cut = 0
 }
 
 func (s *fakeSession) poll(r *http.Request) string {

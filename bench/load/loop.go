@@ -20,6 +20,10 @@ type link interface {
 	// write sends b; what the kernel does not take at once is kept (a copy) up
 	// to maxUnsent bytes, beyond which the connection is closed.
 	write(b []byte)
+	// pause stops reading until resume; the end of the connection may be
+	// noticed nevertheless. Only an opened link may be paused.
+	pause()
+	resume()
 	close()
 }
 

@@ -28,6 +28,7 @@ type epollLink struct {
 	fd         int
 	gen        int32
 	connecting bool
+	paused     bool
 	watching   uint32
 	out        []byte
 	err        error // the reason to close that write found
@@ -109,9 +110,38 @@ func (k *epollLink) handle(ev uint32) {
 	if ev&syscall.EPOLLOUT != 0 && !k.drain() {
 		return
 	}
-	if ev&(syscall.EPOLLIN|syscall.EPOLLHUP|syscall.EPOLLERR) != 0 {
+	switch {
+	case k.paused && ev&(syscall.EPOLLHUP|syscall.EPOLLERR) != 0:
+		k.fail(io.EOF) // what is left to read does not matter
+	case k.paused:
+	case ev&(syscall.EPOLLIN|syscall.EPOLLHUP|syscall.EPOLLERR) != 0:
 		k.read()
 	}
+}
+
+func (k *epollLink) pause() {
+	k.paused = true
+	k.rewatch()
+}
+
+func (k *epollLink) resume() {
+	k.paused = false
+	k.rewatch()
+}
+
+// rewatch asks for what the link waits for now.
+func (k *epollLink) rewatch() {
+	if k.fd < 0 || k.connecting {
+		return
+	}
+	var events uint32
+	if !k.paused {
+		events = syscall.EPOLLIN
+	}
+	if len(k.out) > 0 {
+		events |= syscall.EPOLLOUT
+	}
+	k.watch(syscall.EPOLL_CTL_MOD, events)
 }
 
 func (k *epollLink) finishConnect() {
@@ -124,7 +154,7 @@ func (k *epollLink) finishConnect() {
 		return
 	}
 	k.connecting = false
-	k.watch(syscall.EPOLL_CTL_MOD, syscall.EPOLLIN)
+	k.rewatch()
 	k.r.opened()
 }
 
@@ -157,9 +187,7 @@ func (k *epollLink) write(b []byte) {
 		return
 	}
 	k.out = append(k.out, b...)
-	if !k.connecting {
-		k.watch(syscall.EPOLL_CTL_MOD, syscall.EPOLLIN|syscall.EPOLLOUT)
-	}
+	k.rewatch()
 }
 
 // send writes what the kernel takes and returns how much that was.
@@ -186,7 +214,7 @@ func (k *epollLink) drain() bool {
 	}
 	if len(k.out) == 0 {
 		k.out = nil
-		k.watch(syscall.EPOLL_CTL_MOD, syscall.EPOLLIN)
+		k.rewatch()
 	}
 	return true
 }

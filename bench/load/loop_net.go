@@ -4,6 +4,7 @@ import (
 	"crypto/tls"
 	"net"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -25,6 +26,7 @@ type netLink struct {
 	nc     net.Conn // nil until opened
 	early  []byte   // written before opened
 	closed bool
+	gate   atomic.Pointer[chan struct{}] // nil unless paused: the reader waits for its end
 }
 
 // netEvent is an opened connection (nc), bytes read (buf) or an end (err).
@@ -69,6 +71,9 @@ func (l *netLoop) serve(k *netLink) {
 		return
 	}
 	for {
+		if gate := k.gate.Load(); gate != nil {
+			<-*gate
+		}
 		buf := l.pool.Get().(*[]byte)
 		n, err := nc.Read(*buf)
 		if n > 0 && !l.post(netEvent{link: k, buf: buf, n: n}) {
@@ -179,10 +184,25 @@ func (k *netLink) write(b []byte) {
 	}
 }
 
+// pause has the reader stop before its next read; one read may be under way.
+func (k *netLink) pause() {
+	if k.gate.Load() == nil && !k.closed {
+		gate := make(chan struct{})
+		k.gate.Store(&gate)
+	}
+}
+
+func (k *netLink) resume() {
+	if gate := k.gate.Swap(nil); gate != nil {
+		close(*gate)
+	}
+}
+
 func (k *netLink) close() {
 	if k.closed {
 		return
 	}
+	k.resume()
 	k.closed = true
 	delete(k.loop.links, k)
 	if k.nc != nil {

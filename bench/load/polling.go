@@ -54,6 +54,11 @@ func (t *pollTransport) open() {
 	t.get.request([]byte("GET " + t.target + " HTTP/1.1\r\n" + r.headers + "\r\n"))
 }
 
+// A polling client is never paused: Config forbids it.
+func (t *pollTransport) pause() {}
+
+func (t *pollTransport) resume() {}
+
 func (t *pollTransport) close() {
 	t.get.l.close()
 	if t.post.l != nil {

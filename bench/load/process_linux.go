@@ -24,12 +24,17 @@ func ProcessCPU(pid int) (time.Duration, error) {
 }
 
 // ProcessRSS returns the resident memory of the process in bytes.
-func ProcessRSS(pid int) (int64, error) {
+func ProcessRSS(pid int) (int64, error) { return processMemory(pid, "VmRSS:") }
+
+// ProcessPeakRSS returns the most resident memory that the process ever had, in bytes.
+func ProcessPeakRSS(pid int) (int64, error) { return processMemory(pid, "VmHWM:") }
+
+func processMemory(pid int, field string) (int64, error) {
 	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
 	if err != nil {
 		return 0, fmt.Errorf("load: memory of process %d: %w", pid, err)
 	}
-	_, after, _ := bytes.Cut(b, []byte("VmRSS:"))
+	_, after, _ := bytes.Cut(b, []byte(field))
 	fields := bytes.Fields(after)
 	if len(fields) < 1 {
 		return 0, fmt.Errorf("load: process %d has no resident memory", pid)

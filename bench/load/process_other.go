@@ -14,3 +14,6 @@ func ProcessCPU(int) (time.Duration, error) { return 0, errNoProcess }
 
 // ProcessRSS is known on Linux only.
 func ProcessRSS(int) (int64, error) { return 0, errNoProcess }
+
+// ProcessPeakRSS is known on Linux only.
+func ProcessPeakRSS(int) (int64, error) { return 0, errNoProcess }

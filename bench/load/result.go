@@ -18,9 +18,14 @@ type Result struct {
 	Last Histogram
 	// Lost counts the connections that ended before their time.
 	Lost int
+	// Cut counts the clients of Config.Paused that the server disconnected.
+	Cut int
 	// RSSBefore and RSSAfter are the server's memory with no client and at the
 	// end with all of them; 0 without a PID.
 	RSSBefore, RSSAfter int64
+	// RSSPeak is the most memory that the server's process ever had up to the end
+	// of the measured part; 0 without a PID.
+	RSSPeak int64
 }
 
 // CPUPerOp is the server's CPU time per operation in microseconds; ok is false
@@ -70,7 +75,10 @@ type Summary struct {
 	LastP99     float64   `json:"last_p99_ms,omitempty"`
 	Lost        int       `json:"lost"`
 	RSS         int64     `json:"rss_bytes,omitempty"`
+	RSSPeak     int64     `json:"rss_peak_bytes,omitempty"`
 	PerConn     float64   `json:"rss_per_conn_bytes,omitempty"`
+	Paused      int       `json:"paused,omitempty"`
+	Cut         int       `json:"paused_cut,omitempty"`
 }
 
 // Summary reduces the result to numbers.
@@ -83,7 +91,7 @@ func (r *Result) Summary() Summary {
 		P50: millis(r.Latency.Percentile(50)), P90: millis(r.Latency.Percentile(90)),
 		P99: millis(r.Latency.Percentile(99)), Max: millis(r.Latency.Max()),
 		LastP50: millis(r.Last.Percentile(50)), LastP99: millis(r.Last.Percentile(99)),
-		Lost: r.Lost, RSS: r.RSSAfter,
+		Lost: r.Lost, RSS: r.RSSAfter, RSSPeak: r.RSSPeak, Paused: c.Paused, Cut: r.Cut,
 	}
 	s.CPUPerOp, _ = r.CPUPerOp()
 	s.PerConn, _ = r.MemoryPerConn()

@@ -43,9 +43,11 @@ type run struct {
 	reported int64
 
 	sessions []*session
+	deaf     []*session // Config.Paused
 	dialing  int
 	ready    int
 	lost     int
+	cut      int // of deaf
 	firstErr error
 	dirty    []transport
 	scratch  []byte
@@ -77,7 +79,7 @@ func Run(ctx context.Context, c Config) (*Result, error) {
 	defer r.loop.close()
 	res := &Result{Config: r.cfg}
 	err = r.measure(res)
-	res.Lost = r.lost
+	res.Lost, res.Cut = r.lost, r.cut
 	return res, err
 }
 
@@ -129,8 +131,12 @@ func (r *run) measure(res *Result) error {
 	if c.Scenario == Connect {
 		return r.measureConnect(res)
 	}
-	if err := r.connect(c.Clients); err != nil {
+	if err := r.connect(c.Clients + c.Paused); err != nil {
 		return err
+	}
+	r.sessions, r.deaf = r.sessions[:c.Clients], r.sessions[c.Clients:]
+	for _, s := range r.deaf {
+		s.deaf = true
 	}
 	if err := r.work.prepare(); err != nil {
 		return err
@@ -142,14 +148,36 @@ func (r *run) measure(res *Result) error {
 	if err != nil {
 		return err
 	}
+	for _, s := range r.deaf {
+		s.t.pause()
+	}
 	if err := r.carryOut("measure", c.Duration, max(1, c.MinOps), c.MaxOps); err != nil {
 		return err
 	}
 	if err := r.finish(res, before); err != nil {
 		return err
 	}
-	return r.memory(&res.RSSAfter)
+	if err := r.memory(&res.RSSAfter); err != nil {
+		return err
+	}
+	return r.hear()
 }
+
+// hear has the paused clients read again: those that the server disconnected
+// come to the end of what the kernel kept for them.
+func (r *run) hear() error {
+	for _, s := range r.deaf {
+		if !s.over {
+			s.t.resume()
+		}
+	}
+	patience := r.now + int64(hearTime)
+	return r.until(func() bool { return r.cut == len(r.deaf) || r.now > patience })
+}
+
+// hearTime is how long a paused client that reads again may take to notice that
+// it was disconnected.
+const hearTime = 3 * time.Second
 
 func (r *run) measureConnect(res *Result) error {
 	c := &r.cfg
@@ -174,10 +202,22 @@ func (r *run) finish(res *Result, before time.Duration) error {
 	if err != nil {
 		return err
 	}
+	if r.cfg.PID != 0 {
+		if res.RSSPeak, err = ProcessPeakRSS(r.cfg.PID); err != nil {
+			return err
+		}
+	}
 	res.CPU = after - before
 	res.Elapsed = time.Duration(r.now - r.startedAt)
 	res.Ops, res.Latency, res.Last = r.ops, r.latency, r.last
-	return nil
+	// A connection that ended unnoticed, because nothing was to come from it any
+	// more, is found by looking once more.
+	looked := false
+	return r.until(func() bool {
+		was := looked
+		looked = true
+		return was
+	})
 }
 
 // connect dials until n sessions are ready.
@@ -223,6 +263,10 @@ func (r *run) sessionReady(s *session) {
 }
 
 func (r *run) sessionLost(s *session, err error) {
+	if s.deaf && r.phase == "measure" {
+		r.cut++
+		return
+	}
 	if !s.ready {
 		r.dialing--
 	}

@@ -88,6 +88,35 @@ func TestACutConnectionEndsTheRun(t *testing.T) {
 	}
 }
 
+func TestAConnectionCutWhileNothingIsToComeIsLost(t *testing.T) {
+	for _, portable := range []bool{false, true} {
+		c := quick(startFake(t, &fake{cut: 3}))
+		c.Scenario, c.Portable = load.Idle, portable
+		if res, err := load.Run(context.Background(), c); !errors.Is(err, load.ErrLost) || res.Lost != 1 {
+			t.Errorf("portable %v: %+v, %v", portable, res, err)
+		}
+	}
+}
+
+// The last two of ten clients stop reading, the server disconnects one of them.
+func TestPausedClientsAreNotWaitedForAndCountedWhenTheyAreCut(t *testing.T) {
+	for _, portable := range []bool{false, true} {
+		t.Run(fmt.Sprint("portable ", portable), func(t *testing.T) {
+			t.Parallel()
+			c := quick(startFake(t, &fake{cut: 10, late: true}))
+			c.Scenario, c.Paused, c.Inflight, c.Portable = load.Fanout, 2, 1, portable
+			c.Warmup, c.WarmupOps, c.Duration, c.MinOps, c.MaxOps = 1, 1, 1, 40, 0
+			res, err := load.Run(context.Background(), c)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if res.Cut != 1 || res.Lost != 0 || res.Ops != 8*40 {
+				t.Errorf("%d of 2 cut, %d lost, %d deliveries to 8", res.Cut, res.Lost, res.Ops)
+			}
+		})
+	}
+}
+
 func TestNobodyListeningIsLost(t *testing.T) {
 	if _, err := load.Run(context.Background(), quick("http://127.0.0.1:1")); !errors.Is(err, load.ErrLost) {
 		t.Errorf("%v", err)
@@ -122,6 +151,9 @@ func TestConfigsOutOfBoundsAreRefused(t *testing.T) {
 		"rooms":             {URL: "http://x", Scenario: load.Rooms, Clients: 10, Rooms: 11},
 		"rooms outstanding": {URL: "http://x", Scenario: load.Rooms, Clients: 10, Rooms: 10, Outstanding: 3},
 		"centrifuge":        {URL: "http://x", Protocol: load.Centrifuge, Transport: load.Polling},
+		"paused":            {URL: "http://x", Scenario: load.Fanout, Paused: load.MaxClients},
+		"paused echo":       {URL: "http://x", Scenario: load.Echo, Paused: 1},
+		"paused polling":    {URL: "http://x", Scenario: load.Fanout, Transport: load.Polling, Paused: 1},
 		"centrifuge rooms":  {URL: "http://x", Protocol: load.Centrifuge, Scenario: load.Rooms},
 	} {
 		if _, err := load.Run(context.Background(), c); err == nil {

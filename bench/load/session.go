@@ -10,6 +10,7 @@ type session struct {
 	upgraded  bool  // the transport is the one wanted
 	ready     bool  // both, and reported
 	over      bool
+	deaf      bool    // one of Config.Paused: nothing is expected of it
 	count     uint64  // deliveries so far
 	sent      []int64 // by slot, run clock
 }
@@ -18,6 +19,8 @@ type session struct {
 type transport interface {
 	send(p *packet)
 	flush()
+	pause()
+	resume()
 	close()
 }
 
@@ -45,6 +48,9 @@ func (s *session) checkReady() {
 }
 
 func (s *session) delivered() {
+	if s.deaf {
+		return
+	}
 	s.count++
 	s.run.work.delivered(s)
 }

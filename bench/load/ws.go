@@ -59,6 +59,10 @@ func (w *wsTransport) flush() {
 	}
 }
 
+func (w *wsTransport) pause() { w.l.pause() }
+
+func (w *wsTransport) resume() { w.l.resume() }
+
 func (w *wsTransport) close() { w.l.close() }
 
 func (w *wsTransport) opened() { w.l.write(w.request) }
