@@ -4,6 +4,7 @@
 //	go run ./bench                 every row, five alternating rounds
 //	go run ./bench -quick          the main rows in under five minutes
 //	go run ./bench -unpinned       without pinning server and load to a core each
+//	go run ./bench -next           other ways to read and to send, without a protocol
 //	go run ./bench -from FILE      table and plot again from raw lines
 //
 // It writes the raw lines, a Markdown table and an SVG plot into bench/results.
@@ -25,24 +26,28 @@ import (
 
 // options are the command line.
 type options struct {
-	quick, unpinned bool
-	rounds          int
-	servers, rows   string
-	out, from       string
+	quick, unpinned, next bool
+	rounds                int
+	servers, rows         string
+	out, from, compare    string
 }
 
 func main() {
 	var o options
 	flag.BoolVar(&o.quick, "quick", false, "the main rows with short runs and three rounds")
 	flag.BoolVar(&o.unpinned, "unpinned", false, "let the kernel place server and load")
+	flag.BoolVar(&o.next, "next", false, "compare an epoll loop and io_uring with a goroutine per connection and write(2)")
 	flag.IntVar(&o.rounds, "rounds", 0, "alternating `rounds` (default 5, with -quick 3)")
 	flag.StringVar(&o.servers, "servers", "", "only these, separated by commas: "+strings.Join(report.Servers, ","))
-	flag.StringVar(&o.rows, "rows", "", "only the rows whose id begins with one of these, separated by commas")
+	flag.StringVar(&o.rows, "rows", "", "only these rows, by id or by its beginning, separated by commas")
+	flag.StringVar(&o.compare, "compare", "", "say whether the order of the servers is that of the raw lines in this `file`")
 	flag.StringVar(&o.out, "out", "", "write `PATH`.jsonl, .md and .svg (default bench/results/<date and time>)")
 	flag.StringVar(&o.from, "from", "", "measure nothing, read the raw lines of this `file`")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
+	// The first interrupt ends the session in order, a second one at once.
+	context.AfterFunc(ctx, stop)
 	if err := command(ctx, o); err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		os.Exit(1)
@@ -67,12 +72,7 @@ func command(ctx context.Context, o options) error {
 
 // again writes table and plot from raw lines.
 func again(o options) error {
-	f, err := os.Open(o.from)
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	session, runs, err := report.Read(f)
+	session, runs, err := readSession(o.from)
 	if err != nil {
 		return err
 	}
@@ -89,10 +89,11 @@ func present(out string, session report.Session, runs []report.Run) error {
 	if isTerminal(os.Stdout) && os.Getenv("NO_COLOR") == "" {
 		paint = report.Colour
 	}
-	fmt.Print(report.Terminal(outcomes, paint))
-	if flat, mark := report.Flatness(runs); flat.N > 0 {
-		fmt.Printf("19,000 against 1,000 receivers, beyond what raw pays: %.2f (%s)\n", flat.Median, paint(mark, string(mark)))
+	if session.Next {
+		fmt.Print(report.TerminalNext(runs, paint))
+		return os.WriteFile(out+".md", []byte(report.MarkdownNext(session, runs)), 0o644)
 	}
+	fmt.Print(report.Terminal(session, outcomes, runs, paint))
 	md := report.Markdown(session, outcomes, runs)
 	return errors.Join(
 		os.WriteFile(out+".md", []byte(md), 0o644),

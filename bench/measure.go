@@ -30,10 +30,13 @@ type bencher struct {
 
 func measure(ctx context.Context, root string, o options) error {
 	b := &bencher{o: o, place: anywhere, show: newDisplay(os.Stderr)}
-	if err := b.choose(); err != nil {
+	err := b.choose()
+	if err != nil {
 		return err
 	}
-	b.session = newSession(o)
+	if b.session, err = newSession(o); err != nil {
+		return err
+	}
 	if err := b.prepare(ctx, root); err != nil {
 		return err
 	}
@@ -64,20 +67,29 @@ func measure(ctx context.Context, root string, o options) error {
 	if len(b.runs) == 0 {
 		return err
 	}
+	if ctx.Err() != nil {
+		err = errors.New("interrupted: the figures are those so far")
+	}
 	return errors.Join(err, present(b.o.out, b.session, b.runs), b.failures())
 }
 
 // choose takes the rows and servers of the command line.
 func (b *bencher) choose() error {
+	all := peers()
+	if b.o.next {
+		all = nextPeers()
+		if b.o.rows == "" {
+			b.o.rows = nextRows
+		}
+	}
 	for _, p := range plans {
-		if b.o.rows == "" && b.o.quick && !p.quick || !chosen(b.o.rows, p.row, strings.HasPrefix) {
+		if b.o.rows == "" && b.o.quick && !p.quick || !chosenRow(b.o.rows, p.row) {
 			continue
 		}
 		b.plans = append(b.plans, p)
 	}
-	equal := func(a, b string) bool { return a == b }
-	for _, p := range peers() {
-		if chosen(b.o.servers, p.name(), equal) {
+	for _, p := range all {
+		if b.o.servers == "" || slices.Contains(items(b.o.servers), p.name()) {
 			b.peers = append(b.peers, p)
 		}
 	}
@@ -87,10 +99,20 @@ func (b *bencher) choose() error {
 	return nil
 }
 
-func chosen(list, name string, match func(name, item string) bool) bool {
-	return list == "" || slices.ContainsFunc(strings.Split(list, ","), func(item string) bool {
-		return match(name, strings.TrimSpace(item))
+// chosenRow matches a row by its id, or by the beginning of it unless that is
+// another row's id.
+func chosenRow(list, id string) bool {
+	return list == "" || slices.ContainsFunc(items(list), func(item string) bool {
+		return item == id || strings.HasPrefix(id, item) && titleOf(item) == item
 	})
+}
+
+func items(list string) []string {
+	all := strings.Split(list, ",")
+	for i := range all {
+		all[i] = strings.TrimSpace(all[i])
+	}
+	return all
 }
 
 // prepare builds the servers; what cannot be built is left out, said loudly.
@@ -99,6 +121,9 @@ func (b *bencher) prepare(ctx context.Context, root string) error {
 	for _, p := range b.peers {
 		b.show.say("preparing " + p.name())
 		version, err := p.prepare(ctx, root)
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
 		if err != nil {
 			b.show.warn(fmt.Sprintf("%s is left out: %v", p.name(), err))
 			continue
@@ -119,7 +144,7 @@ func (b *bencher) arrange() error {
 		return err
 	}
 	b.plans = slices.DeleteFunc(b.plans, func(p plan) bool {
-		need := uint64(p.load.Clients) + 500
+		need := uint64(p.load.Clients+p.load.Paused) + 500
 		if need > files {
 			b.show.warn(fmt.Sprintf("%s is left out: %d descriptors are allowed, it needs %d (ulimit -Hn)", p.row, files, need))
 		}
@@ -167,14 +192,16 @@ func (b *bencher) once(ctx context.Context, round int, p *plan, peer peer) repor
 	run := report.Run{Round: round, Row: p.row, Server: peer.name(), At: time.Now().UTC()}
 	b.show.next(round, b.o.rounds, titleOf(p.row), peer.name())
 	runtime.GC()
-	srv, err := start(ctx, peer, b.place)
+	c := p.config(b.o.quick)
+	srv, err := start(ctx, peer, c, b.place)
 	if err != nil {
-		run.Error = err.Error()
-		b.show.warn(fmt.Sprintf("%s, %s: %v", p.row, peer.name(), err))
+		if ctx.Err() == nil {
+			run.Error = err.Error()
+			b.show.warn(fmt.Sprintf("%s, %s: %v", p.row, peer.name(), err))
+		}
 		return run
 	}
-	defer srv.stop()
-	c := p.config(b.o.quick)
+	defer srv.stop(ctx)
 	c.URL, c.PID, c.Protocol = srv.url, srv.pid, peer.protocol()
 	c.Progress = b.show.progress
 	if peer.collects() {
@@ -189,6 +216,9 @@ func (b *bencher) once(ctx context.Context, round int, p *plan, peer peer) repor
 		if run.Value, known = p.value(res); !known {
 			err = errors.New("the server's CPU or memory could not be read")
 		}
+	}
+	if err == nil && p.paused() {
+		run.Slow, err = srv.slow()
 	}
 	if err != nil && ctx.Err() == nil {
 		run.Error = err.Error()

@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/roomwire/roomwire/bench/load"
 	"github.com/roomwire/roomwire/bench/report"
@@ -20,8 +21,8 @@ type peer interface {
 	protocol() load.Protocol
 	// prepare builds or installs it and returns its version.
 	prepare(ctx context.Context, root string) (version string, err error)
-	// command starts it; debug is empty if the peer has no /__gc.
-	command(addr, debug string) *exec.Cmd
+	// command starts it for the load; debug is where its /__gc shall be, if it has one.
+	command(addr, debug string, c load.Config) *exec.Cmd
 	// speaks reports whether it can answer the load.
 	speaks(c load.Config) bool
 	collects() bool // has /__gc
@@ -31,7 +32,16 @@ type peer interface {
 var errAbsent = errors.New("not in this checkout")
 
 func peers() []peer {
-	return []peer{&rawPeer{}, &ourPeer{}, &nodePeer{}, &centrifugePeer{}}
+	return []peer{&rawPeer{mode: "epoll"}, &ourPeer{}, &nodePeer{}, &centrifugePeer{}}
+}
+
+// nextPeers are the ways to read and to send that -next compares.
+func nextPeers() []peer {
+	var all []peer
+	for _, n := range report.Next {
+		all = append(all, &rawPeer{mode: n.Mode})
+	}
+	return all
 }
 
 // binary is a Go peer's built program.
@@ -40,6 +50,7 @@ type binary struct{ path string }
 func (b *binary) build(ctx context.Context, root, name, dir string, env ...string) error {
 	b.path = filepath.Join(root, "bin", "bench", name)
 	cmd := exec.CommandContext(ctx, "go", "build", "-o", b.path, ".")
+	cmd.WaitDelay = time.Second
 	cmd.Dir = filepath.Join(root, dir)
 	cmd.Env = append(os.Environ(), env...)
 	if out, err := cmd.CombinedOutput(); err != nil {
@@ -73,38 +84,50 @@ func (p *ourPeer) prepare(ctx context.Context, root string) (string, error) {
 	return strings.TrimSpace(string(out)), nil
 }
 
-func (p *ourPeer) command(addr, debug string) *exec.Cmd {
+func (p *ourPeer) command(addr, debug string, _ load.Config) *exec.Cmd {
 	return exec.Command(p.path, "-addr", addr, "-debug", debug)
 }
 
-// rawPeer is the limit: the system calls alone.
-type rawPeer struct{ binary }
+// rawPeer is the limit: the system calls alone, net/http alone over polling.
+type rawPeer struct {
+	binary
+	mode string
+}
 
-func (p *rawPeer) name() string            { return report.Raw }
+func (p *rawPeer) name() string            { return report.RawName(p.mode) }
 func (p *rawPeer) protocol() load.Protocol { return load.SocketIO }
 func (p *rawPeer) collects() bool          { return false }
 
 func (p *rawPeer) speaks(c load.Config) bool {
-	return c.Transport == "" || c.Transport == load.WebSocket
+	return c.Payload == 0 && c.Transport != load.Upgrade
 }
 
 func (p *rawPeer) prepare(ctx context.Context, root string) (string, error) {
 	return "", p.build(ctx, root, "raw", "bench/raw")
 }
 
-func (p *rawPeer) command(addr, _ string) *exec.Cmd { return exec.Command(p.path, "-addr", addr) }
+func (p *rawPeer) command(addr, _ string, c load.Config) *exec.Cmd {
+	mode := p.mode
+	if c.Transport == load.Polling {
+		mode = "polling"
+	}
+	return exec.Command(p.path, "-addr", addr, "-mode", mode)
+}
 
 // nodePeer is the official server.
 type nodePeer struct{ dir string }
 
 func (p *nodePeer) name() string            { return report.Node }
 func (p *nodePeer) protocol() load.Protocol { return load.SocketIO }
-func (p *nodePeer) speaks(load.Config) bool { return true }
 func (p *nodePeer) collects() bool          { return true }
+
+// speaks is everything but the rows about our own bounds.
+func (p *nodePeer) speaks(c load.Config) bool { return c.Payload == 0 }
 
 func (p *nodePeer) prepare(ctx context.Context, root string) (string, error) {
 	p.dir = filepath.Join(root, "bench", "node")
 	cmd := exec.CommandContext(ctx, "npm", "ci", "--no-fund", "--no-audit", "--ignore-scripts")
+	cmd.WaitDelay = time.Second
 	cmd.Dir = p.dir
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return "", fmt.Errorf("npm ci: %w\n%s", err, out)
@@ -120,7 +143,7 @@ func (p *nodePeer) prepare(ctx context.Context, root string) (string, error) {
 	return "socket.io " + pkg.Version, nil
 }
 
-func (p *nodePeer) command(addr, debug string) *exec.Cmd {
+func (p *nodePeer) command(addr, debug string, _ load.Config) *exec.Cmd {
 	cmd := exec.Command("node", "--expose-gc", "server.js", "--addr", addr, "--debug", debug)
 	cmd.Dir = p.dir
 	cmd.Env = append(os.Environ(), "NODE_ENV=production")
@@ -136,7 +159,7 @@ func (p *centrifugePeer) collects() bool          { return true }
 
 func (p *centrifugePeer) speaks(c load.Config) bool {
 	rooms := c.Scenario == load.Rooms || c.Scenario == load.RoomsExcept
-	return !rooms && (c.Transport == "" || c.Transport == load.WebSocket)
+	return !rooms && c.Payload == 0 && (c.Transport == "" || c.Transport == load.WebSocket)
 }
 
 // prepare builds outside the workspace: the peer's dependencies stay its own.
@@ -152,6 +175,6 @@ func (p *centrifugePeer) prepare(ctx context.Context, root string) (string, erro
 	return strings.TrimSpace(string(out)), err
 }
 
-func (p *centrifugePeer) command(addr, debug string) *exec.Cmd {
+func (p *centrifugePeer) command(addr, debug string, _ load.Config) *exec.Cmd {
 	return exec.Command(p.path, "-addr", addr, "-debug", debug)
 }

@@ -74,6 +74,11 @@ func (p placement) startOnServerCore(cmd *exec.Cmd) error {
 	return errors.Join(cmd.Start(), setCore(0, p.loadCore))
 }
 
+// endWithParent has the kernel end the process when this one is killed.
+func endWithParent(cmd *exec.Cmd) {
+	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+}
+
 // raiseFiles allows this process and its children as many descriptors as the
 // system lets them have.
 func raiseFiles() (uint64, error) {

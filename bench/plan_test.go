@@ -2,7 +2,6 @@ package main
 
 import (
 	"slices"
-	"strings"
 	"testing"
 	"time"
 
@@ -11,7 +10,7 @@ import (
 )
 
 func TestEveryRowHasAPlanAndEveryPlanARow(t *testing.T) {
-	for _, r := range report.Rows {
+	for _, r := range slices.Concat(report.Rows, report.PausedRows) {
 		if !slices.ContainsFunc(plans, func(p plan) bool { return p.row == r.ID }) {
 			t.Errorf("%s is never measured", r.ID)
 		}
@@ -37,7 +36,7 @@ func TestPlansAreBounded(t *testing.T) {
 }
 
 func TestPeersAreAskedOnlyWhatTheySpeak(t *testing.T) {
-	want := map[string]int{report.Raw: 13, report.Ours: 15, report.Node: 15, report.Centrifuge: 11}
+	want := map[string]int{report.Raw: 14, report.Ours: 18, report.Node: 15, report.Centrifuge: 11}
 	for _, peer := range peers() {
 		n := 0
 		for _, p := range plans {
@@ -51,11 +50,16 @@ func TestPeersAreAskedOnlyWhatTheySpeak(t *testing.T) {
 	}
 }
 
-func TestTheFigureOfIdleIsMemory(t *testing.T) {
+func TestTheFigureOfIdleAndPausedIsMemory(t *testing.T) {
 	res := &load.Result{Config: load.Config{Clients: 10}, Ops: 10, CPU: time.Millisecond, RSSBefore: 1 << 20, RSSAfter: 1<<20 + 40<<10}
 	idle := plan{load: load.Config{Scenario: load.Idle}}
 	if v, ok := idle.value(res); !ok || v != 4 {
 		t.Errorf("%v KiB, want 4", v)
+	}
+	res.RSSPeak = 3e6
+	paused := plan{row: "paused-1", load: pausedLoad(1)}
+	if v, ok := paused.value(res); !ok || v != 3 {
+		t.Errorf("%v MB, want 3", v)
 	}
 	echo := plan{load: load.Config{Scenario: load.Echo}}
 	if v, ok := echo.value(res); !ok || v != 100 {
@@ -67,8 +71,11 @@ func TestRowsAndServersAreChosenByName(t *testing.T) {
 	for _, c := range []struct {
 		list, name string
 		want       bool
-	}{{"", "echo-1", true}, {"echo", "echo-1", true}, {"fan, echo-1", "echo-1k", true}, {"fan", "echo-1", false}} {
-		if got := chosen(c.list, c.name, strings.HasPrefix); got != c.want {
+	}{
+		{"", "echo-1", true}, {"echo", "echo-1", true}, {"echo", "echo-1k", true}, {"fan", "echo-1", false},
+		{"fan, echo-1", "echo-1", true}, {"fan, echo-1", "echo-1k", false}, {"rooms", "rooms-except", false}, {"rooms-", "rooms-except", true},
+	} {
+		if got := chosenRow(c.list, c.name); got != c.want {
 			t.Errorf("%q in %q: %v", c.name, c.list, got)
 		}
 	}

@@ -4,6 +4,8 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -14,11 +16,13 @@ import (
 	"sync"
 	"syscall"
 	"time"
+
+	"github.com/roomwire/roomwire/bench/load"
 )
 
 // server is one started process of a peer.
 type server struct {
-	url, gcURL string
+	url, debug string // debug is empty if the peer has no /__gc
 	pid        int
 	cmd        *exec.Cmd
 	exited     chan struct{}
@@ -28,8 +32,8 @@ type server struct {
 
 const maxSaid = 8 << 10
 
-// start runs a fresh process and waits until it says its URL.
-func start(ctx context.Context, p peer, place placement) (*server, error) {
+// start runs a fresh process for the load and waits until it says its URL.
+func start(ctx context.Context, p peer, c load.Config, place placement) (*server, error) {
 	addr, err := freeAddress()
 	if err != nil {
 		return nil, err
@@ -38,10 +42,11 @@ func start(ctx context.Context, p peer, place placement) (*server, error) {
 	if err != nil {
 		return nil, err
 	}
-	cmd := p.command(addr, debug)
+	cmd := p.command(addr, debug, c)
+	endWithParent(cmd)
 	s := &server{cmd: cmd, url: "http://" + addr, exited: make(chan struct{})}
 	if p.collects() {
-		s.gcURL = "http://" + debug + "/__gc"
+		s.debug = "http://" + debug
 	}
 	r, w, err := os.Pipe()
 	if err != nil {
@@ -67,7 +72,7 @@ func start(ctx context.Context, p peer, place placement) (*server, error) {
 	case <-ctx.Done():
 		err = ctx.Err()
 	}
-	s.stop()
+	s.stop(ctx)
 	return nil, err
 }
 
@@ -103,24 +108,48 @@ func (s *server) output() string {
 
 // collect has the process give unused memory back.
 func (s *server) collect() error {
-	res, err := http.Get(s.gcURL)
-	if err != nil {
-		return err
-	}
-	defer res.Body.Close()
-	_, err = io.Copy(io.Discard, io.LimitReader(res.Body, 1<<20))
-	if err == nil && res.StatusCode != http.StatusOK {
-		err = fmt.Errorf("%s answered %s", s.gcURL, res.Status)
-	}
+	_, err := s.ask("/__gc")
 	return err
 }
 
-// stop ends this process, by force after three seconds.
-func (s *server) stop() {
+// slow is how many connections the fixture ended because they read too slowly.
+func (s *server) slow() (int, error) {
+	body, err := s.ask("/__stats")
+	if err != nil {
+		return 0, err
+	}
+	var stats struct {
+		SocketIO struct{ Engine struct{ Slow *int } } `json:"socketio"`
+	}
+	if err := json.Unmarshal(body, &stats); err != nil {
+		return 0, err
+	}
+	if stats.SocketIO.Engine.Slow == nil {
+		return 0, errors.New("the server does not count slow clients")
+	}
+	return *stats.SocketIO.Engine.Slow, nil
+}
+
+func (s *server) ask(path string) ([]byte, error) {
+	res, err := http.Get(s.debug + path)
+	if err != nil {
+		return nil, err
+	}
+	defer res.Body.Close()
+	body, err := io.ReadAll(io.LimitReader(res.Body, 1<<20))
+	if err == nil && res.StatusCode != http.StatusOK {
+		err = fmt.Errorf("%s answered %s", path, res.Status)
+	}
+	return body, err
+}
+
+// stop ends this process, by force after three seconds or when ctx is done.
+func (s *server) stop(ctx context.Context) {
 	_ = s.cmd.Process.Signal(syscall.SIGTERM)
 	select {
 	case <-s.exited:
 		return
+	case <-ctx.Done():
 	case <-time.After(3 * time.Second):
 	}
 	_ = s.cmd.Process.Kill()

@@ -9,8 +9,9 @@ import (
 	"github.com/roomwire/roomwire/bench/report"
 )
 
-// newSession notes the conditions.
-func newSession(o options) report.Session {
+// newSession notes the conditions, and the order to compare with.
+func newSession(o options) (report.Session, error) {
+	order, err := orderOf(o.compare)
 	return report.Session{
 		Started:  time.Now().UTC().Truncate(time.Second),
 		Command:  strings.Join(append([]string{"go run ./bench"}, os.Args[1:]...), " "),
@@ -20,8 +21,35 @@ func newSession(o options) report.Session {
 		Cores:    runtime.NumCPU(),
 		Kernel:   firstLine("/proc/sys/kernel/osrelease"),
 		Go:       runtime.Version(),
+		Next:     o.next,
+		Order:    order,
 		Versions: map[string]string{},
+	}, err
+}
+
+// orderOf is the order of the servers in the session of a file, nil without one.
+func orderOf(file string) (map[string][]string, error) {
+	if file == "" {
+		return nil, nil
 	}
+	_, runs, err := readSession(file)
+	if err != nil {
+		return nil, err
+	}
+	order := map[string][]string{}
+	for _, o := range report.Orders(runs) {
+		order[o.Row.ID] = o.Servers
+	}
+	return order, nil
+}
+
+func readSession(file string) (report.Session, []report.Run, error) {
+	f, err := os.Open(file)
+	if err != nil {
+		return report.Session{}, nil, err
+	}
+	defer f.Close()
+	return report.Read(f)
 }
 
 func cpuModel() string {

@@ -22,6 +22,10 @@ type Session struct {
 	Kernel   string            `json:"kernel"`
 	Go       string            `json:"go"`
 	Versions map[string]string `json:"versions"` // by server
+	// Next says that the servers are those of the list Next.
+	Next bool `json:"next,omitempty"`
+	// Order is that of another session, by row, the cheapest server first.
+	Order map[string][]string `json:"order_elsewhere,omitempty"`
 }
 
 // Run is one raw line: one fresh server under one row's load.
@@ -32,6 +36,7 @@ type Run struct {
 	At      time.Time    `json:"at"`
 	Value   float64      `json:"value"` // the row's figure, in the row's unit
 	Summary load.Summary `json:"summary"`
+	Slow    int          `json:"slow,omitempty"`  // clients that the server ended as too slow
 	Error   string       `json:"error,omitempty"` // Value is then meaningless
 }
 

@@ -120,15 +120,131 @@ func TestAFailedRunOfOursIsNoSuccess(t *testing.T) {
 }
 
 func TestFlatnessDividesByWhatRawPays(t *testing.T) {
-	s, mark := report.Flatness(sample())
-	if s.N != 3 || s.Median < 1.199 || s.Median > 1.201 || mark != report.Goal {
-		t.Errorf("%+v %s, want 1.2", s, mark)
+	if s := report.Flatness(sample()); s.N != 3 || s.Median < 1.199 || s.Median > 1.201 {
+		t.Errorf("%+v, want 1.2", s)
+	}
+}
+
+// checkOf is the check whose title begins so.
+func checkOf(t *testing.T, s report.Session, runs []report.Run, title string) report.Check {
+	t.Helper()
+	for _, c := range report.Checks(s, runs) {
+		if strings.HasPrefix(c.Title, title) {
+			return c
+		}
+	}
+	t.Errorf("no check %q", title)
+	return report.Check{}
+}
+
+func TestTheStepToManyClientsIsMarked(t *testing.T) {
+	c := checkOf(t, report.Session{}, sample(), "per delivery, 19,000")
+	if c.Mark != report.Must || c.Figure != "1.20 (1.20–1.20)" {
+		t.Errorf("%+v", c)
+	}
+	steep := sample()
+	for round := 4; round < 9; round++ {
+		steep = append(steep, run(round, "fanout-1k", report.Raw, 1), run(round, "fanout-1k", report.Ours, 1),
+			run(round, "fanout-19k", report.Raw, 1), run(round, "fanout-19k", report.Ours, 1.3))
+	}
+	if c := checkOf(t, report.Session{}, steep, "per delivery, 19,000"); c.Mark != report.Missed {
+		t.Errorf("%+v", c)
+	}
+	half := []report.Run{run(1, "fanout-19k", report.Ours, 3)}
+	if c := checkOf(t, report.Session{}, half, "per delivery, 19,000"); c.Mark != report.NotRun {
+		t.Errorf("without the small row: %+v", c)
+	}
+}
+
+func TestALostConnectionIsMissedWhateverTheFigures(t *testing.T) {
+	if c := checkOf(t, report.Session{}, sample(), "connections lost"); c.Mark != report.Must || c.Figure != "0, 0 of 18" {
+		t.Errorf("%+v", c)
+	}
+	bad := run(4, "fanout-1k", report.Node, 0)
+	bad.Error, bad.Summary.Lost = "lost", 2
+	if c := checkOf(t, report.Session{}, append(sample(), bad), "connections lost"); c.Mark != report.Missed || c.Figure != "2, 1 of 19" {
+		t.Errorf("%+v", c)
+	}
+}
+
+// pausedRun has a peak of memory, a p99 and how many of the paused were cut.
+func pausedRun(round int, row string, peak, p99 float64, paused, cut, slow int) report.Run {
+	return report.Run{
+		Round: round, Row: row, Server: report.Ours, Value: peak, Slow: slow,
+		Summary: load.Summary{P99: p99, Paused: paused, Cut: cut},
+	}
+}
+
+func TestPausedReadersAreComparedWithNoneWithinARound(t *testing.T) {
+	good := []report.Run{
+		pausedRun(1, "paused-0", 20, 1, 0, 0, 0), pausedRun(1, "paused-8", 50, 1.5, 8, 8, 8),
+		pausedRun(2, "paused-0", 40, 2, 0, 0, 0), pausedRun(2, "paused-8", 78, 3.8, 8, 8, 8),
+	}
+	const title = "150 MB, 8 paused: "
+	for about, want := range map[string]report.Check{
+		"peak":         {Figure: "34.0 MB (30.0–38.0)", Mark: report.Must},
+		"disconnected": {Figure: "16 and 16 of 16", Mark: report.Must},
+		"p99":          {Figure: "× 1.70 (1.50–1.90)", Mark: report.Must},
+	} {
+		if c := checkOf(t, report.Session{}, good, title+about); c.Figure != want.Figure || c.Mark != want.Mark {
+			t.Errorf("%s: %+v", about, c)
+		}
+	}
+	bad := append(good[:0:0], pausedRun(1, "paused-0", 20, 1, 0, 0, 0), pausedRun(1, "paused-8", 61, 2.1, 8, 8, 7))
+	for _, about := range []string{"peak", "disconnected", "p99"} {
+		if c := checkOf(t, report.Session{}, bad, title+about); c.Mark != report.Missed {
+			t.Errorf("%s: %+v", about, c)
+		}
+	}
+}
+
+func TestTheOrderOfTheServersIsComparedByRoundAndWithAnotherSession(t *testing.T) {
+	runs := sample()
+	o := report.Orders(runs)[0]
+	if o.String() != "raw < roomwire < centrifuge < node" || o.Rounds != 3 || o.Same != 3 || o.Behind != 0 {
+		t.Errorf("%v, %+v", o, o)
+	}
+	same := report.Session{Order: map[string][]string{"fanout-1k": {"raw", "roomwire", "centrifuge", "node"}}}
+	if c := checkOf(t, same, runs, "order"); c.Mark != report.Must || c.Figure != "in 1 of 1 rows" {
+		t.Errorf("%+v", c)
+	}
+	other := report.Session{Order: map[string][]string{"fanout-1k": {"raw", "roomwire", "node", "centrifuge"}}}
+	if c := checkOf(t, other, runs, "order"); c.Mark != report.Missed || !strings.Contains(c.Figure, "was raw < roomwire < node") {
+		t.Errorf("%+v", c)
+	}
+	if c := checkOf(t, same, runs, "ahead"); c.Mark != report.Must || c.Figure != "3 of 3" {
+		t.Errorf("%+v", c)
+	}
+	runs = append(runs, run(4, "fanout-1k", report.Raw, 3), run(4, "fanout-1k", report.Ours, 9), run(4, "fanout-1k", report.Node, 8), run(4, "fanout-1k", report.Centrifuge, 10))
+	if c := checkOf(t, same, runs, "ahead"); c.Mark != report.Missed || c.Figure != "3 of 4" {
+		t.Errorf("%+v", c)
+	}
+	md := report.Markdown(report.Session{}, report.Outcomes(report.Rows, runs), runs)
+	if want := "| fan-out to 1,000 | raw < roomwire < centrifuge < node | 3 of 4 | – |"; !strings.Contains(md, want) {
+		t.Errorf("no %q in\n%s", want, md)
+	}
+}
+
+func TestNextDividesByTheFirstOfItsServers(t *testing.T) {
+	runs := []report.Run{
+		run(1, "echo-100", "raw-goroutine", 4), run(1, "echo-100", report.Raw, 3),
+		run(2, "echo-100", "raw-goroutine", 8), run(2, "echo-100", report.Raw, 4),
+	}
+	md := report.MarkdownNext(report.Session{Next: true}, runs)
+	if want := "| echo, 100 clients | 6.00 µs, × 1.00 (1.00–1.00) | 3.50 µs, × 0.62 (0.50–0.75) | – | – |"; !strings.Contains(md, want) {
+		t.Errorf("no %q in\n%s", want, md)
+	}
+	if text := report.TerminalNext(runs, report.Plain); !strings.Contains(text, "3.50 µs × 0.62") {
+		t.Errorf("%s", text)
 	}
 }
 
 func TestTerminalColumnsAreAligned(t *testing.T) {
-	text := report.Terminal(report.Outcomes(report.Rows, sample()), report.Plain)
-	lines := strings.Split(strings.TrimSuffix(text, "\n"), "\n")
+	table := func(paint report.Paint) string {
+		return report.Terminal(report.Session{}, report.Outcomes(report.Rows, sample()), sample(), paint)
+	}
+	text, checks, _ := strings.Cut(table(report.Plain), "\n\n")
+	lines := strings.Split(text, "\n")
 	want := column(lines[0], "raw") + len("raw")
 	for _, l := range lines[1:] {
 		if got := column(l, "µs") + len("ms"); got != want {
@@ -138,7 +254,10 @@ func TestTerminalColumnsAreAligned(t *testing.T) {
 	if !strings.Contains(lines[1], "4.95 µs") || !strings.HasSuffix(lines[1], "goal") {
 		t.Errorf("row %q", lines[1])
 	}
-	if coloured := report.Terminal(report.Outcomes(report.Rows, sample()), report.Colour); !strings.Contains(coloured, "\x1b[32mgoal\x1b[0m") {
+	if !strings.Contains(checks, "connections lost") {
+		t.Errorf("no checks in %q", checks)
+	}
+	if coloured := table(report.Colour); !strings.Contains(coloured, "\x1b[32mgoal\x1b[0m") {
 		t.Errorf("no colour in %q", coloured)
 	}
 }
@@ -154,13 +273,16 @@ func TestMarkdownNamesTheCommandAndTheRatios(t *testing.T) {
 	md := report.Markdown(s, report.Outcomes(report.Rows, runs), runs)
 	for _, want := range []string{
 		"`go run ./bench -x`", "node socket.io 4.8.4", "| fan-out to 1,000 | 4.50 µs (3.00–6.00) |",
-		"1.10 goal (1.30 / 1.15)", "0.41 goal (0.5 / 0.43)", "raw: 1.20 (goal, at most 1.25)",
+		"1.10 goal (1.30 / 1.15)", "0.41 goal (0.5 / 0.43)", "raw's step | 1.20 (1.20–1.20) | at most 1.25 | must |",
 	} {
 		if !strings.Contains(md, want) {
 			t.Errorf("no %q in\n%s", want, md)
 		}
 	}
 	for _, l := range strings.Split(md, "\n") {
+		if strings.Contains(l, " < ") {
+			t.Errorf("a pinned session has no table of orders: %q", l)
+		}
 		if strings.HasPrefix(l, "| fan") && strings.Count(l, "|") != 6 && strings.Count(l, "|") != 8 {
 			t.Errorf("cells of %q", l)
 		}

@@ -2,6 +2,7 @@ package report
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"unicode/utf8"
 )
@@ -23,8 +24,24 @@ type cell struct {
 	mark Mark // "" is not painted
 }
 
-// Terminal writes the outcomes as an aligned table.
-func Terminal(out []Outcome, paint Paint) string {
+// Terminal writes the outcomes and the checks as aligned tables.
+func Terminal(s Session, out []Outcome, runs []Run, paint Paint) string {
+	checks := align(checkRows(Checks(s, runs)), paint)
+	if len(out) == 0 {
+		return checks
+	}
+	return align(outcomeRows(out), paint) + "\n" + checks
+}
+
+func checkRows(checks []Check) [][]cell {
+	rows := [][]cell{{{text: "besides"}, {text: "found"}, {text: "wanted"}, {text: "mark"}}}
+	for _, c := range checks {
+		rows = append(rows, []cell{{text: c.Title}, {text: c.Figure}, {text: c.Wanted}, {string(c.Mark), c.Mark}})
+	}
+	return rows
+}
+
+func outcomeRows(out []Outcome) [][]cell {
 	head := []cell{{text: "median, CPU per operation"}}
 	for _, s := range Servers {
 		head = append(head, cell{text: s})
@@ -43,7 +60,7 @@ func Terminal(out []Outcome, paint Paint) string {
 		row = append(row, cell{text: latency(o.P50[Ours])}, cell{text: latency(o.P99[Ours])}, cell{string(m), m})
 		rows = append(rows, row)
 	}
-	return align(rows, paint)
+	return rows
 }
 
 func align(rows [][]cell, paint Paint) string {
@@ -82,8 +99,7 @@ func align(rows [][]cell, paint Paint) string {
 // conditions and the command that repeats it.
 func Markdown(s Session, out []Outcome, runs []Run) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s, %d cores, Linux %s, %s, %s, median of %d alternating rounds (min–max), %s. `%s`\n\n",
-		s.CPU, s.Cores, s.Kernel, s.Go, placement(s.Pinned), s.Rounds, s.Started.UTC().Format("2006-01-02"), s.Command)
+	b.WriteString(conditions(s))
 	b.WriteString("| server CPU per operation |")
 	for _, name := range Servers {
 		fmt.Fprintf(&b, " %s |", strings.TrimSpace(name+" "+s.Versions[name]))
@@ -104,11 +120,31 @@ func Markdown(s Session, out []Outcome, runs []Run) string {
 		}
 		fmt.Fprintf(&b, " %s | %s | %s |\n", latency(o.P50[Ours]), latency(o.P99[Ours]), o.Mark())
 	}
-	if flat, mark := Flatness(runs); flat.N > 0 {
-		fmt.Fprintf(&b, "\nCost per delivery at 19,000 clients against 1,000, divided by the same of raw: %.2f (%s, at most %.2f).\n",
-			flat.Median, mark, flatLimit.Must)
+	b.WriteString("\n" + markdown(checkRows(Checks(s, runs))))
+	if !s.Pinned || len(s.Order) > 0 {
+		b.WriteString("\n" + markdown(orderRows(s, runs)))
 	}
 	return b.String()
+}
+
+func orderRows(s Session, runs []Run) [][]cell {
+	rows := [][]cell{{{text: "order of the servers, the cheapest first"}, {text: "by median"}, {text: "rounds in that order"}, {text: "elsewhere"}}}
+	for _, o := range Orders(runs) {
+		elsewhere := "–"
+		if was := s.Order[o.Row.ID]; slices.Equal(was, o.Servers) {
+			elsewhere = "the same"
+		} else if len(was) > 0 {
+			elsewhere = strings.Join(was, " < ")
+		}
+		rows = append(rows, []cell{{text: o.Row.Title}, {text: o.String()}, {text: fmt.Sprintf("%d of %d", o.Same, o.Rounds)}, {text: elsewhere}})
+	}
+	return rows
+}
+
+// conditions is the line that says where and how, with the command that repeats it.
+func conditions(s Session) string {
+	return fmt.Sprintf("%s, %d cores, Linux %s, %s, %s, median of %d alternating rounds (min–max), %s. `%s`\n\n",
+		s.CPU, s.Cores, s.Kernel, s.Go, placement(s.Pinned), s.Rounds, s.Started.UTC().Format("2006-01-02"), s.Command)
 }
 
 func placement(pinned bool) string {

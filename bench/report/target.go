@@ -34,7 +34,7 @@ func (t Target) Against(value float64, n int) Mark {
 // Row is one line of the benchmark with what is wanted of it.
 type Row struct {
 	ID, Title string
-	Unit      string // "µs" or "KiB"
+	Unit      string // "µs", "KiB" or "MB"
 	// Ratio bounds ours divided by the named server's.
 	Ratio map[string]Target
 	// Absolute bounds our figure itself, in Unit.
@@ -119,6 +119,10 @@ var Rows = []Row{
 	},
 }
 
-// flatLimit bounds our cost per delivery at 19,000 clients against 1,000, after
-// dividing by what raw pays for the same step.
-var flatLimit = Target{Must: 1.25, Goal: 1.25}
+// PausedRows are the broadcasts of 150 MB beside clients that stop reading, the
+// run without any first. The figure is the peak of the server's memory.
+var PausedRows = []Row{
+	{ID: "paused-0", Title: "150 MB, nobody paused", Unit: "MB"},
+	{ID: "paused-1", Title: "150 MB, 1 paused", Unit: "MB"},
+	{ID: "paused-8", Title: "150 MB, 8 paused", Unit: "MB"},
+}
