@@ -1,6 +1,7 @@
 package load
 
 import (
+	"context"
 	"crypto/tls"
 	"net"
 	"sync"
@@ -14,7 +15,8 @@ type netLoop struct {
 	addr    string
 	tls     *tls.Config // nil: plain TCP
 	events  chan netEvent
-	done    chan struct{}
+	ctx     context.Context // until close
+	end     context.CancelFunc
 	readers sync.WaitGroup
 	links   map[*netLink]struct{}
 	pool    sync.Pool
@@ -41,10 +43,10 @@ type netEvent struct {
 const netReadBuffer = 4 << 10
 
 func newNetLoop(addr string, conf *tls.Config) *netLoop {
+	ctx, end := context.WithCancel(context.Background())
 	return &netLoop{
-		addr: addr, tls: conf,
+		addr: addr, tls: conf, ctx: ctx, end: end,
 		events: make(chan netEvent, 1024),
-		done:   make(chan struct{}),
 		links:  map[*netLink]struct{}{},
 		pool:   sync.Pool{New: func() any { b := make([]byte, netReadBuffer); return &b }},
 	}
@@ -87,18 +89,21 @@ func (l *netLoop) serve(k *netLink) {
 }
 
 func (l *netLoop) connect() (net.Conn, error) {
-	d := net.Dialer{Timeout: 20 * time.Second}
+	ctx, cancel := context.WithTimeout(l.ctx, 20*time.Second)
+	defer cancel()
+	var d net.Dialer
 	if l.tls == nil {
-		return d.Dial("tcp", l.addr)
+		return d.DialContext(ctx, "tcp", l.addr)
 	}
-	return tls.DialWithDialer(&d, "tcp", l.addr, l.tls)
+	t := tls.Dialer{NetDialer: &d, Config: l.tls}
+	return t.DialContext(ctx, "tcp", l.addr)
 }
 
 func (l *netLoop) post(ev netEvent) bool {
 	select {
 	case l.events <- ev:
 		return true
-	case <-l.done:
+	case <-l.ctx.Done():
 		return false
 	}
 }
@@ -152,7 +157,7 @@ func (l *netLoop) handle(ev netEvent) {
 
 // close ends every connection and waits for the readers.
 func (l *netLoop) close() {
-	close(l.done)
+	l.end()
 	for k := range l.links {
 		k.close()
 	}

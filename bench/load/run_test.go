@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"os"
 	"testing"
 	"time"
@@ -135,6 +136,32 @@ func TestARunEndsWithItsTimeoutAndItsContext(t *testing.T) {
 	c.Timeout = 0
 	if _, err := load.Run(ctx, c); !errors.Is(err, context.Canceled) {
 		t.Errorf("context: %v", err)
+	}
+}
+
+// A server that accepts and then says nothing holds the TLS handshake; nobody
+// waits for it to time out.
+func TestARunDoesNotWaitForHandshakesThatGetNoAnswer(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	ended := make(chan error, 1)
+	go func() {
+		c := quick("https://" + l.Addr().String())
+		c.Timeout = 50 * time.Millisecond
+		_, err := load.Run(context.Background(), c)
+		ended <- err
+	}()
+	select {
+	case err := <-ended:
+		if !errors.Is(err, load.ErrTimeout) {
+			t.Error(err)
+		}
+	case <-time.After(10 * time.Second): // the handshake's own limit is 20
+		t.Error("the run waits for the handshakes")
+		<-ended
 	}
 }
 
