@@ -37,7 +37,9 @@ func measure(ctx context.Context, root string, o options) error {
 	if b.session, err = newSession(o); err != nil {
 		return err
 	}
-	if err := b.prepare(ctx, root); err != nil {
+	if err := b.prepare(ctx, root); ctx.Err() != nil {
+		return errInterrupted
+	} else if err != nil {
 		return err
 	}
 	if err := b.arrange(); err != nil {
@@ -64,14 +66,16 @@ func measure(ctx context.Context, root string, o options) error {
 	}
 	err = b.rounds(ctx)
 	b.show.done()
-	if len(b.runs) == 0 {
-		return err
-	}
 	if ctx.Err() != nil {
-		err = errors.New("interrupted: the figures are those so far")
+		err = errInterrupted
+	}
+	if len(b.runs) == 0 {
+		return errors.Join(err, os.Remove(raw.Name()))
 	}
 	return errors.Join(err, present(b.o.out, b.session, b.runs), b.failures())
 }
+
+var errInterrupted = errors.New("interrupted, the figures are those so far")
 
 // choose takes the rows and servers of the command line.
 func (b *bencher) choose() error {
@@ -122,6 +126,7 @@ func (b *bencher) prepare(ctx context.Context, root string) error {
 		b.show.say("preparing " + p.name())
 		version, err := p.prepare(ctx, root)
 		if ctx.Err() != nil {
+			b.show.done()
 			return ctx.Err()
 		}
 		if err != nil {

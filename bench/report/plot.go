@@ -17,7 +17,16 @@ const (
 	headHeight = 64
 )
 
-var colours = map[string]string{Ours: "#0f766e", Raw: "#94a3b8", Node: "#ca8a04", Centrifuge: "#7c3aed"}
+// style colours by class, for light and for dark surroundings.
+const style = `<style>
+.paper{fill:#ffffff}.title{fill:#0f172a}.text{fill:#334155}.note{fill:#64748b}
+.raw{fill:#94a3b8}.roomwire{fill:#0f766e}.node{fill:#ca8a04}.centrifuge{fill:#7c3aed}
+@media(prefers-color-scheme:dark){
+.paper{fill:#0d1117}.title{fill:#f1f5f9}.text{fill:#cbd5e1}.note{fill:#94a3b8}
+.raw{fill:#64748b}.roomwire{fill:#2dd4bf}.node{fill:#eab308}.centrifuge{fill:#a78bfa}
+}
+</style>
+`
 
 // SVG draws a bar per server and row. Every row has its own scale, because an
 // operation is something else in each; shorter is better.
@@ -31,19 +40,20 @@ func SVG(s Session, out []Outcome) string {
 	var doc strings.Builder
 	fmt.Fprintf(&doc, `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 %d %d" width="%d" height="%d" font-family="system-ui, sans-serif" font-size="12">`+"\n",
 		plotWidth, height, plotWidth, height)
-	fmt.Fprintf(&doc, `<rect width="%d" height="%d" fill="#ffffff"/>`+"\n", plotWidth, height)
-	line(&doc, 16, 24, "#0f172a", `font-size="16" font-weight="600"`, "Server CPU per operation (idle: memory), shorter is better")
+	doc.WriteString(style)
+	fmt.Fprintf(&doc, `<rect class="paper" width="%d" height="%d" rx="8"/>`+"\n", plotWidth, height)
+	line(&doc, 16, 24, "title", `font-size="16" font-weight="600"`, "Server CPU per operation (idle: memory), shorter is better")
 	x := 16
 	for _, name := range measured(out) {
-		fmt.Fprintf(&doc, `<rect x="%d" y="37" width="11" height="11" fill="%s"/>`+"\n", x, colours[name])
+		fmt.Fprintf(&doc, `<rect x="%d" y="37" width="11" height="11" rx="2" class="%s"/>`+"\n", x, name)
 		label := strings.TrimSpace(name + " " + s.Versions[name])
-		line(&doc, x+16, 47, "#334155", "", label)
+		line(&doc, x+16, 47, "text", "", label)
 		x += 36 + 7*len(label)
 	}
 	doc.WriteString(b.String())
-	line(&doc, 16, height-26, "#64748b", `font-size="11"`, fmt.Sprintf("Medians of %d alternating rounds, %s, every row on its own scale. %s, Linux %s, %s.",
+	line(&doc, 16, height-26, "note", `font-size="11"`, fmt.Sprintf("Medians of %d alternating rounds, %s, every row on its own scale. %s, Linux %s, %s.",
 		s.Rounds, placement(s.Pinned), s.CPU, s.Kernel, s.Go))
-	line(&doc, 16, height-10, "#64748b", `font-size="11"`, s.Command)
+	line(&doc, 16, height-10, "note", `font-size="11"`, s.Command)
 	doc.WriteString("</svg>\n")
 	return doc.String()
 }
@@ -72,27 +82,27 @@ func plotRow(b *strings.Builder, o *Outcome, y int) int {
 		return y
 	}
 	room := float64(plotWidth - labelWidth - valueWidth)
-	line(b, 16, y+bars*barHeight/2+4, "#0f172a", "", o.Title)
+	line(b, 16, y+bars*barHeight/2+4, "title", "", o.Title)
 	for _, name := range Servers {
 		f := o.Figures[name]
 		if f.N == 0 {
 			continue
 		}
 		width := max(1, max(f.Median, 0)/most*room)
-		fmt.Fprintf(b, `<rect x="%d" y="%d" width="%.1f" height="%d" fill="%s"/>`+"\n", labelWidth, y, width, barHeight-2, colours[name])
+		fmt.Fprintf(b, `<rect x="%d" y="%d" width="%.1f" height="%d" rx="2" class="%s"/>`+"\n", labelWidth, y, width, barHeight-2, name)
 		text := number(f.Median) + " " + o.Unit
 		if r := o.TimesOf[name]; name != Raw && r.N > 0 && o.Unit == "µs" {
 			text += " · " + number(r.Median) + " × raw"
 		}
-		line(b, labelWidth+int(width)+6, y+barHeight-3, "#334155", `font-size="11"`, text)
+		line(b, labelWidth+int(width)+6, y+barHeight-3, "text", `font-size="11"`, text)
 		y += barHeight
 	}
 	return y + rowGap
 }
 
-func line(b *strings.Builder, x, y int, fill, more, text string) {
+func line(b *strings.Builder, x, y int, class, more, text string) {
 	if more != "" {
 		more = " " + more
 	}
-	fmt.Fprintf(b, `<text x="%d" y="%d" fill="%s"%s>%s</text>`+"\n", x, y, fill, more, html.EscapeString(text))
+	fmt.Fprintf(b, `<text x="%d" y="%d" class="%s"%s>%s</text>`+"\n", x, y, class, more, html.EscapeString(text))
 }
