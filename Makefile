@@ -7,7 +7,7 @@ ADDR     ?= 127.0.0.1:3000
 FUZZTIME ?= 20s
 COUNT    ?= 20
 
-.PHONY: help run test client-dist unit race conformance e2e browser fuzz bench bench-quick stress lint fmt docs clean
+.PHONY: help run test client-dist unit race conformance e2e browser fuzz bench bench-quick bench-record stress lint fmt docs clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## /{printf "  \033[1m%-12s\033[0m %s\n", $$1, $$2}' Makefile | { if [ -t 1 ]; then cat; else sed 's/\x1b\[[0-9]*m//g'; fi; }
@@ -47,6 +47,13 @@ bench: ## the benchmarks against Node.js and the raw limit; takes long
 bench-quick: ## the main rows of the benchmarks in under five minutes
 	@tools/fetch-client-dist.sh --tolerant
 	@go run ./bench -quick
+
+RECORD ?= bench/results/$(shell date -u +%Y-%m-%d)
+bench-record: ## the record of a release into bench/results, on an idle machine; 40 minutes
+	@go build -o bin/bench/bench ./bench
+	@bin/bench/bench -out $(RECORD)
+	@bin/bench/bench -quick -unpinned -rounds 10 -compare $(RECORD).jsonl -out $(RECORD)-unpinned
+	@bin/bench/bench -next -out $(RECORD)-next
 
 stress: ## everything at once, seeded and checked (COUNT=20 seeds)
 	@go build -race -o bin/stress ./stress

@@ -23,7 +23,7 @@ const style = `<style>
 .raw{fill:#94a3b8}.roomwire{fill:#0f766e}.node{fill:#ca8a04}.centrifuge{fill:#7c3aed}
 @media(prefers-color-scheme:dark){
 .paper{fill:#0d1117}.title{fill:#f1f5f9}.text{fill:#cbd5e1}.note{fill:#94a3b8}
-.raw{fill:#64748b}.roomwire{fill:#2dd4bf}.node{fill:#eab308}.centrifuge{fill:#a78bfa}
+.raw{fill:#7d8ba1}.roomwire{fill:#2dd4bf}.node{fill:#eab308}.centrifuge{fill:#a78bfa}
 }
 </style>
 `
@@ -36,7 +36,7 @@ func SVG(s Session, out []Outcome) string {
 	for _, o := range out {
 		y = plotRow(&b, &o, y)
 	}
-	height := y + 40
+	height := y + 54
 	var doc strings.Builder
 	fmt.Fprintf(&doc, `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 %d %d" width="%d" height="%d" font-family="system-ui, sans-serif" font-size="12">`+"\n",
 		plotWidth, height, plotWidth, height)
@@ -51,8 +51,9 @@ func SVG(s Session, out []Outcome) string {
 		x += 36 + 7*len(label)
 	}
 	doc.WriteString(b.String())
-	line(&doc, 16, height-26, "note", `font-size="11"`, fmt.Sprintf("Medians of %d alternating rounds, %s, every row on its own scale. %s, Linux %s, %s.",
-		s.Rounds, placement(s.Pinned), s.CPU, s.Kernel, s.Go))
+	line(&doc, 16, height-42, "note", `font-size="11"`, fmt.Sprintf("Medians of %d alternating rounds, %s. Every row has its own scale.", s.Rounds, placement(s.Pinned)))
+	line(&doc, 16, height-26, "note", `font-size="11"`, fmt.Sprintf("%s, %d cores, Linux %s, %s, %s",
+		s.CPU, s.Cores, s.Kernel, s.Go, s.Started.UTC().Format("2006-01-02")))
 	line(&doc, 16, height-10, "note", `font-size="11"`, s.Command)
 	doc.WriteString("</svg>\n")
 	return doc.String()
@@ -94,7 +95,11 @@ func plotRow(b *strings.Builder, o *Outcome, y int) int {
 		if r := o.TimesOf[name]; name != Raw && r.N > 0 && o.Unit == "µs" {
 			text += " · " + number(r.Median) + " × raw"
 		}
-		line(b, labelWidth+int(width)+6, y+barHeight-3, "text", `font-size="11"`, text)
+		weight := ""
+		if name == Ours {
+			weight = ` font-weight="600"`
+		}
+		line(b, labelWidth+int(width)+6, y+barHeight-3, "text", `font-size="11"`+weight, text)
 		y += barHeight
 	}
 	return y + rowGap

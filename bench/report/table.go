@@ -54,7 +54,7 @@ func outcomeRows(out []Outcome) [][]cell {
 			row = append(row, cell{text: figure(&o, s)})
 		}
 		for _, s := range []string{Raw, Node, Centrifuge} {
-			row = append(row, cell{ratio(o.Ours[s]), o.MarkAgainst(s)})
+			row = append(row, cell{ratioTo(&o, s), o.MarkAgainst(s)})
 		}
 		m := o.Mark()
 		row = append(row, cell{text: latency(o.P50[Ours])}, cell{text: latency(o.P99[Ours])}, cell{string(m), m})
@@ -182,7 +182,7 @@ func full(o *Outcome, server string) string {
 }
 
 func against(o *Outcome, server string) string {
-	text := ratio(o.Ours[server])
+	text := ratioTo(o, server)
 	t := o.Ratio[server]
 	if t == none || o.Ours[server].N == 0 {
 		return text
@@ -190,8 +190,11 @@ func against(o *Outcome, server string) string {
 	return fmt.Sprintf("%s %s (%s / %s)", text, o.MarkAgainst(server), number(t.Must), number(t.Goal))
 }
 
-func ratio(s Spread) string {
-	if s.N == 0 {
+// ratioTo is ours divided by the server's. Memory is not divided by that of raw,
+// which keeps next to nothing.
+func ratioTo(o *Outcome, server string) string {
+	s := o.Ours[server]
+	if s.N == 0 || server == Raw && o.Unit != "µs" {
 		return "–"
 	}
 	return fmt.Sprintf("%.2f", s.Median)

@@ -110,7 +110,7 @@ var Rows = []Row{
 		Ratio: ratios(Target{2.0, 1.5}, Target{0.10, 0.075}, none),
 	},
 	{
-		ID: "polling-echo", Title: "polling echo, 100 clients", Unit: "µs",
+		ID: "polling-echo", Title: "polling echo, 100 clients (raw: net/http)", Unit: "µs",
 		Ratio: ratios(none, Target{0.65, 0.35}, none),
 	},
 	{
