@@ -52,6 +52,7 @@ func pausedLoad(paused int) load.Config {
 // config is the plan's load against a server, timed for the mode.
 func (p *plan) config(quick bool) load.Config {
 	c := p.load
+	c.Timeout = 3 * time.Minute // on a busy machine 19,000 clients take most of the default to connect
 	d := 2 * time.Second
 	c.Warmup = time.Second
 	if quick {
