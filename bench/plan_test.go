@@ -72,8 +72,14 @@ func TestRowsAndServersAreChosenByName(t *testing.T) {
 		list, name string
 		want       bool
 	}{
-		{"", "echo-1", true}, {"echo", "echo-1", true}, {"echo", "echo-1k", true}, {"fan", "echo-1", false},
-		{"fan, echo-1", "echo-1", true}, {"fan, echo-1", "echo-1k", false}, {"rooms", "rooms-except", false}, {"rooms-", "rooms-except", true},
+		{"", "echo-1", true},
+		{"echo", "echo-1", true},
+		{"echo", "echo-1k", true},
+		{"fan", "echo-1", false},
+		{"fan, echo-1", "echo-1", true},
+		{"fan, echo-1", "echo-1k", false},
+		{"rooms", "rooms-except", false},
+		{"rooms-", "rooms-except", true},
 	} {
 		if got := chosenRow(c.list, c.name); got != c.want {
 			t.Errorf("%q in %q: %v", c.name, c.list, got)
