@@ -20,6 +20,7 @@ import (
 	"path/filepath"
 	"strings"
 	"syscall"
+	"time"
 
 	"github.com/roomwire/roomwire/bench/report"
 )
@@ -46,8 +47,9 @@ func main() {
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	// The first interrupt ends the session in order, a second one at once.
-	context.AfterFunc(ctx, stop)
+	// The first interrupt ends the session in order. If that hangs, another ends it
+	// at once; not earlier, as one press may come as several signals.
+	context.AfterFunc(ctx, func() { time.AfterFunc(time.Second, stop) })
 	if err := command(ctx, o); err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		os.Exit(1)
