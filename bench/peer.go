@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -103,7 +104,13 @@ func (p *rawPeer) speaks(c load.Config) bool {
 }
 
 func (p *rawPeer) prepare(ctx context.Context, root string) (string, error) {
-	return "", p.build(ctx, root, "raw", "bench/raw")
+	if err := p.build(ctx, root, "raw", "bench/raw"); err != nil {
+		return "", err
+	}
+	if out, err := exec.CommandContext(ctx, p.path, "-mode", p.mode, "-check").CombinedOutput(); err != nil {
+		return "", fmt.Errorf("%s", bytes.TrimSpace(out))
+	}
+	return "", nil
 }
 
 func (p *rawPeer) command(addr, _ string, c load.Config) *exec.Cmd {

@@ -22,22 +22,40 @@ import (
 	"os"
 	"runtime"
 	"runtime/debug"
+	"strings"
 )
 
 func main() {
 	addr := flag.String("addr", "127.0.0.1:3000", "listen `address`, IPv4")
 	payload := flag.Int("payload", 64, "`bytes` of the string in the prebuilt frames")
 	mode := flag.String("mode", "epoll", "epoll, goroutine, epoll-uring, goroutine-uring or polling")
+	check := flag.Bool("check", false, "only try whether this system has what the mode needs")
 	flag.Parse()
+	if *check {
+		*addr = ""
+	}
 	if err := run(*addr, *mode, *payload); err != nil {
 		fmt.Fprintln(os.Stderr, "raw:", err)
 		os.Exit(1)
 	}
 }
 
+// run serves in the mode; with an empty address it returns before it listens.
 func run(addr, mode string, payload int) error {
+	if strings.HasPrefix(mode, "epoll") {
+		runtime.LockOSThread() // the loop is one thread, and its ring belongs to that
+	}
 	s := &server{rooms: map[string][]*conn{}, frames: buildFrames(payload), out: make([]byte, 0, 64<<10)}
-	var err error
+	flags, ringed := map[string]uint32{"epoll-uring": oneIssuer, "goroutine-uring": anyIssuer}[mode]
+	if ringed {
+		var err error
+		if s.ring, err = newRing(ringEntries, flags); err != nil {
+			return err
+		}
+	}
+	if addr == "" {
+		return nil
+	}
 	switch mode {
 	case "polling":
 		return servePolling(addr, payload)
@@ -46,20 +64,9 @@ func run(addr, mode string, payload int) error {
 		// interrupt; after the set-up it allocates nothing. For the same reason it
 		// leaves signals to their default.
 		debug.SetGCPercent(-1)
-		runtime.LockOSThread()
-		if mode == "epoll-uring" {
-			if s.ring, err = newRing(ringEntries, oneIssuer); err != nil {
-				return err
-			}
-		}
 		return s.serveEpoll(addr)
 	case "goroutine", "goroutine-uring":
 		debug.SetGCPercent(-1) // as above, so that the modes differ in nothing else
-		if mode == "goroutine-uring" {
-			if s.ring, err = newRing(ringEntries, anyIssuer); err != nil {
-				return err
-			}
-		}
 		return s.serveGoroutines(addr)
 	}
 	return fmt.Errorf("unknown mode %q", mode)
