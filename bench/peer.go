@@ -133,11 +133,8 @@ func (p *nodePeer) speaks(c load.Config) bool { return c.Payload == 0 }
 
 func (p *nodePeer) prepare(ctx context.Context, root string) (string, error) {
 	p.dir = filepath.Join(root, "bench", "node")
-	cmd := exec.CommandContext(ctx, "npm", "ci", "--no-fund", "--no-audit", "--ignore-scripts")
-	cmd.WaitDelay = time.Second
-	cmd.Dir = p.dir
-	if out, err := cmd.CombinedOutput(); err != nil {
-		return "", fmt.Errorf("npm ci: %w\n%s", err, out)
+	if err := p.install(ctx); err != nil {
+		return "", err
 	}
 	manifest, err := os.ReadFile(filepath.Join(p.dir, "node_modules", "socket.io", "package.json"))
 	if err != nil {
@@ -148,6 +145,25 @@ func (p *nodePeer) prepare(ctx context.Context, root string) (string, error) {
 		return "", err
 	}
 	return "socket.io " + pkg.Version, nil
+}
+
+// install fetches what the lock file pins, unless that was done before.
+func (p *nodePeer) install(ctx context.Context) error {
+	want, err := os.ReadFile(filepath.Join(p.dir, "package-lock.json"))
+	if err != nil {
+		return err
+	}
+	mark := filepath.Join(p.dir, "node_modules", ".installed")
+	if have, err := os.ReadFile(mark); err == nil && bytes.Equal(have, want) {
+		return nil
+	}
+	cmd := exec.CommandContext(ctx, "npm", "ci", "--no-fund", "--no-audit", "--ignore-scripts")
+	cmd.WaitDelay = time.Second
+	cmd.Dir = p.dir
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("npm ci: %w\n%s", err, out)
+	}
+	return os.WriteFile(mark, want, 0o644)
 }
 
 func (p *nodePeer) command(addr, debug string, _ load.Config) *exec.Cmd {

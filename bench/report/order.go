@@ -18,6 +18,14 @@ type Order struct {
 // String is the order as "raw < roomwire".
 func (o Order) String() string { return strings.Join(o.Servers, " < ") }
 
+// as reports whether the servers that both orders have stand in it as in was.
+func (o Order) as(was []string) bool {
+	among := func(list, other []string) []string {
+		return slices.DeleteFunc(slices.Clone(list), func(s string) bool { return !slices.Contains(other, s) })
+	}
+	return slices.Equal(among(o.Servers, was), among(was, o.Servers))
+}
+
 // Orders returns the order of every row that two servers or more have figures of.
 func Orders(runs []Run) []Order {
 	var out []Order
@@ -60,8 +68,8 @@ func (o *Order) add(figures map[string]float64) {
 		o.Same++
 	}
 	us, measured := figures[Ours]
-	for _, peer := range []string{Node, Centrifuge} {
-		if them, ok := figures[peer]; ok && measured && them < us {
+	for peer, them := range figures {
+		if isLibrary(peer) && measured && them < us {
 			o.Behind++
 			return
 		}

@@ -209,14 +209,22 @@ func TestTheOrderOfTheServersIsComparedByRoundAndWithAnotherSession(t *testing.T
 		t.Errorf("%+v", c)
 	}
 	other := report.Session{Order: map[string][]string{"fanout-1k": {"raw", "roomwire", "node", "centrifuge"}}}
-	if c := checkOf(t, other, runs, "order"); c.Mark != report.Missed || !strings.Contains(c.Figure, "was raw < roomwire < node") {
+	if c := checkOf(t, other, runs, "order"); c.Mark != report.Missed || c.Figure != "in 0 of 1 rows, not in: fan-out to 1,000" {
 		t.Errorf("%+v", c)
 	}
-	if c := checkOf(t, same, runs, "ahead"); c.Mark != report.Must || c.Figure != "3 of 3" {
+	fewer := report.Session{Order: map[string][]string{"fanout-1k": {"raw", "roomwire", "node"}}}
+	if c := checkOf(t, fewer, runs, "order"); c.Mark != report.Must {
+		t.Errorf("a server that was not measured there: %+v", c)
+	}
+	if c := checkOf(t, same, runs, "ahead"); c.Mark != report.Must || c.Figure != "1 of 1 (rounds: 3 of 3)" {
 		t.Errorf("%+v", c)
 	}
 	runs = append(runs, run(4, "fanout-1k", report.Raw, 3), run(4, "fanout-1k", report.Ours, 9), run(4, "fanout-1k", report.Node, 8), run(4, "fanout-1k", report.Centrifuge, 10))
-	if c := checkOf(t, same, runs, "ahead"); c.Mark != report.Missed || c.Figure != "3 of 4" {
+	if c := checkOf(t, same, runs, "ahead"); c.Mark != report.Must || c.Figure != "1 of 1 (rounds: 3 of 4)" {
+		t.Errorf("%+v", c)
+	}
+	behind := []report.Run{run(1, "echo-1k", report.Ours, 9), run(1, "echo-1k", report.Centrifuge, 8)}
+	if c := checkOf(t, same, behind, "ahead"); c.Mark != report.Missed || c.Figure != "0 of 1 (rounds: 0 of 1)" {
 		t.Errorf("%+v", c)
 	}
 	md := report.Markdown(report.Session{}, report.Outcomes(report.Rows, runs), runs)
