@@ -132,9 +132,6 @@ func (c *Conn) start() {
 		c.srv.wheel.schedule(&c.timer, c.due)
 	}
 	c.mu.Unlock()
-	if p := c.srv.o.InitialPacket; len(p) > 0 {
-		_ = c.SendMessage(false, p, 0)
-	}
 	session := c.srv.open.Open(c)
 	if session == nil {
 		panic("engine: Handler.Open returned nil")

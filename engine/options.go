@@ -33,7 +33,7 @@ type Options struct {
 	// on it is compressed: httpCompression; default 1024, negative: never.
 	HTTPCompressionThreshold int
 
-	// InitialPacket is sent as a text message right after the handshake: initialPacket.
+	// InitialPacket is a text message sent together with the handshake: initialPacket.
 	InitialPacket []byte
 	// Cookie is sent with the first response of a session, its value being
 	// the session ID: cookie. nil: none. An empty Name is "io", an empty Path "/".

@@ -101,6 +101,7 @@ func (s *Server) checkOrigin(h http.Header, r *http.Request) *refusal {
 	}
 	origins := r.Header["Origin"]
 	if len(origins) == 0 {
+		s.welcome(h, s.fixedOrigin)
 		return nil
 	}
 	origin := origins[0]
@@ -113,20 +114,28 @@ func (s *Server) checkOrigin(h http.Header, r *http.Request) *refusal {
 		s.warnOrigin(origin, r.Host)
 		return refuse(http.StatusForbidden, CodeForbidden, "Forbidden", "origin", origin)
 	}
-	if cors := s.o.CORS; cors != nil {
-		if s.anyOrigin {
-			h.Set("Access-Control-Allow-Origin", "*")
-		} else {
-			h.Set("Access-Control-Allow-Origin", origin)
-		}
-		if cors.Credentials {
-			h.Set("Access-Control-Allow-Credentials", "true")
-		}
-		if len(cors.ExposedHeaders) > 0 && r.Method != http.MethodOptions {
-			h.Set("Access-Control-Expose-Headers", strings.Join(cors.ExposedHeaders, ","))
-		}
-	}
+	s.welcome(h, origin)
 	return nil
+}
+
+// welcome sets the headers for an origin that is allowed; "" names none.
+func (s *Server) welcome(h http.Header, origin string) {
+	cors := s.o.CORS
+	if cors == nil {
+		return
+	}
+	if s.anyOrigin {
+		origin = "*"
+	}
+	if origin != "" {
+		h.Set("Access-Control-Allow-Origin", origin)
+	}
+	if cors.Credentials {
+		h.Set("Access-Control-Allow-Credentials", "true")
+	}
+	if len(cors.ExposedHeaders) > 0 {
+		h.Set("Access-Control-Expose-Headers", strings.Join(cors.ExposedHeaders, ","))
+	}
 }
 
 func (s *Server) allowed(o originPattern, ok bool, origin string, r *http.Request) bool {

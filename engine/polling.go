@@ -103,8 +103,8 @@ func (l *longPoll) whenLeft() <-chan struct{} {
 }
 
 // openPolling starts a session whose first transport is long-polling.
-func (s *Server) openPolling(w http.ResponseWriter, r *http.Request) {
-	c, refusal := s.handshake(r)
+func (s *Server) openPolling(w http.ResponseWriter, r *http.Request, q query) {
+	c, refusal := s.handshake(r, q)
 	if refusal != nil {
 		s.refuse(w, r, refusal)
 		return
@@ -118,15 +118,25 @@ func (s *Server) openPolling(w http.ResponseWriter, r *http.Request) {
 	c.start()
 	c.leave() // before the client can know the session
 	packet := s.openPacket(c.id, true)
-	c.mu.Lock()
-	c.countOut(1, len(packet))
-	c.mu.Unlock()
-	if h := s.o.Hooks.Packet; h != nil {
-		h(c, true, '0', len(packet))
+	body := append([]byte{'0'}, packet...)
+	c.wrote('0', len(packet))
+	if p := s.o.InitialPacket; len(p) > 0 {
+		body = append(append(body, separator, '4'), p...)
+		c.wrote('4', len(p))
 	}
 	s.firstHeaders(w.Header(), r, c.id)
-	if err := s.answer(w, r, append([]byte{'0'}, packet...), false); err != nil {
+	if err := s.answer(w, r, body, false); err != nil {
 		c.fail(fmt.Errorf("%w: handshake: %w", ErrTransport, err))
+	}
+}
+
+// wrote counts and reports a packet that goes out past the queue.
+func (c *Conn) wrote(typ byte, size int) {
+	c.mu.Lock()
+	c.countOut(1, size)
+	c.mu.Unlock()
+	if h := c.srv.o.Hooks.Packet; h != nil {
+		h(c, true, typ, size)
 	}
 }
 

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"bytes"
 	"crypto/rand"
 	"encoding/base64"
 	"encoding/json"
@@ -22,6 +23,11 @@ func parseQuery(raw string) (q query) {
 		var pair string
 		pair, raw, _ = strings.Cut(raw, "&")
 		name, value, _ := strings.Cut(pair, "=")
+		if strings.Contains(name, "%") {
+			if clean, err := url.QueryUnescape(name); err == nil {
+				name = clean
+			}
+		}
 		var field *string
 		switch name {
 		case "EIO":
@@ -101,12 +107,10 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 		s.refuse(w, r, refuse(http.StatusBadRequest, CodeBadHandshakeMethod, "Bad handshake method", "method", r.Method))
 	case q.transport == "websocket" && !upgrade:
 		s.refuse(w, r, badRequest(http.StatusBadRequest, "TRANSPORT_HANDSHAKE_ERROR"))
-	case q.protocol != "4":
-		s.refuse(w, r, refuse(http.StatusBadRequest, CodeUnsupportedProtocol, "Unsupported protocol version", "protocol", 3))
 	case upgrade:
-		s.openWebSocket(w, r)
+		s.openWebSocket(w, r, q)
 	default:
-		s.openPolling(w, r)
+		s.openPolling(w, r, q)
 	}
 }
 
@@ -177,12 +181,12 @@ func (s *Server) serveSession(w http.ResponseWriter, r *http.Request, q query, u
 }
 
 // handshake makes the connection that r asks for, if it may have one.
-func (s *Server) handshake(r *http.Request) (*Conn, *refusal) {
+func (s *Server) handshake(r *http.Request, q query) (*Conn, *refusal) {
 	from, f := s.enter(r)
 	if f != nil {
 		return nil, f
 	}
-	c, f := s.allow(r)
+	c, f := s.allow(r, q)
 	if f != nil {
 		s.addresses.leave(from)
 		return nil, f
@@ -192,7 +196,7 @@ func (s *Server) handshake(r *http.Request) (*Conn, *refusal) {
 }
 
 // allow asks AllowRequest and makes a connection.
-func (s *Server) allow(r *http.Request) (*Conn, *refusal) {
+func (s *Server) allow(r *http.Request, q query) (*Conn, *refusal) {
 	if allow := s.o.AllowRequest; allow != nil {
 		if err := allow(r); err != nil {
 			status := http.StatusForbidden
@@ -206,6 +210,9 @@ func (s *Server) allow(r *http.Request) (*Conn, *refusal) {
 			}
 			return nil, f
 		}
+	}
+	if q.protocol != "4" {
+		return nil, refuse(http.StatusBadRequest, CodeUnsupportedProtocol, "Unsupported protocol version", "protocol", 3)
 	}
 	id, err := s.newID(r)
 	if err != nil {
@@ -305,11 +312,21 @@ func (s *Server) refuse(w http.ResponseWriter, r *http.Request, f *refusal) {
 		body = []byte(html.EscapeString(shown))
 	} else {
 		h.Set("Content-Type", "application/json")
-		text, _ := json.Marshal(shown) // a string always can be
-		body = append(append(strconv.AppendInt([]byte(`{"code":`), int64(f.Code), 10), `,"message":`...), text...)
-		body = append(body, '}')
+		body = append(strconv.AppendInt([]byte(`{"code":`), int64(f.Code), 10), `,"message":`...)
+		body = append(append(body, plainJSON(shown)...), '}')
 	}
 	h.Set("Content-Length", strconv.Itoa(len(body)))
 	w.WriteHeader(f.status)
 	_, _ = w.Write(body)
+}
+
+// plainJSON encodes a string as JavaScript does.
+func plainJSON(s string) []byte {
+	var b bytes.Buffer
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false)
+	_ = e.Encode(s) // a string always can be
+	text := bytes.TrimSuffix(b.Bytes(), []byte("\n"))
+	text = bytes.ReplaceAll(text, []byte(`\u2028`), []byte("\u2028"))
+	return bytes.ReplaceAll(text, []byte(`\u2029`), []byte("\u2029"))
 }

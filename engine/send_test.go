@@ -297,14 +297,6 @@ func TestPollingResponsesAreCompressed(t *testing.T) {
 	}
 }
 
-func TestInitialPacketFollowsTheHandshake(t *testing.T) {
-	f := newFixture(t, &engine.Options{InitialPacket: []byte("welcome")})
-	r, _ := f.connect()
-	r.wantFrame(1, "4welcome")
-	sid, _ := f.open()
-	wantAnswer(t, "poll", f.get(sid), 200, "4welcome")
-}
-
 func TestHooksSeeWhatHappens(t *testing.T) {
 	var mu sync.Mutex
 	var seen []string

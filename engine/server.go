@@ -22,10 +22,13 @@ type Server struct {
 	mw        []func(http.Handler) http.Handler
 	origins   []originPattern
 	anyOrigin bool
-	polling   bool // transports that are allowed
-	websocket bool
-	params    string // of the handshake, after the upgrades
-	accept    ws.Options
+	// fixedOrigin is named to requests without an Origin, as Node.js does:
+	// the only one that is allowed.
+	fixedOrigin string
+	polling     bool // transports that are allowed
+	websocket   bool
+	params      string // of the handshake, after the upgrades
+	accept      ws.Options
 
 	running sync.WaitGroup // connections, writers, readers, the timer
 	wheel   wheel
@@ -78,6 +81,9 @@ func NewServer(h Handler, opts *Options) *Server {
 				panic(err.Error())
 			}
 			s.origins = append(s.origins, p)
+			if len(s.o.CORS.Origins) == 1 && !p.subdomains && s.o.CORS.AllowOrigin == nil {
+				s.fixedOrigin = pattern
+			}
 		}
 	}
 	s.params = `,"pingInterval":` + strconv.FormatInt(s.o.PingInterval.Milliseconds(), 10) +
@@ -88,7 +94,7 @@ func NewServer(h Handler, opts *Options) *Server {
 		s.accept.Deflate = &ws.Deflate{Threshold: c.Threshold, Level: c.Level}
 	}
 	s.addresses.limit = s.o.PerAddress
-	s.wheel.init(s.o.PingInterval, s.o.PingTimeout, &s.running)
+	s.wheel.init(s.o.PingInterval, min(s.o.PingTimeout, s.o.UpgradeTimeout), &s.running)
 	s.handler = http.HandlerFunc(s.serve)
 	return s
 }

@@ -50,8 +50,8 @@ func (r *reader) Idle() {
 }
 
 // openWebSocket starts a session whose first transport is WebSocket.
-func (s *Server) openWebSocket(w http.ResponseWriter, r *http.Request) {
-	c, refusal := s.handshake(r)
+func (s *Server) openWebSocket(w http.ResponseWriter, r *http.Request, q query) {
+	c, refusal := s.handshake(r, q)
 	if refusal != nil {
 		s.refuse(w, r, refusal)
 		return
@@ -70,6 +70,9 @@ func (s *Server) openWebSocket(w http.ResponseWriter, r *http.Request) {
 	c.mu.Lock()
 	c.control(&Prepared{plain: appendText(nil, '0', s.openPacket(c.id, false)), n: 1})
 	c.mu.Unlock()
+	if p := s.o.InitialPacket; len(p) > 0 {
+		_ = c.SendMessage(false, p, 0)
+	}
 	c.start()
 	s.running.Add(1)
 	go func() {
@@ -91,6 +94,7 @@ func wantsText(r *http.Request) bool { return parseQuery(r.URL.RawQuery).b64 != 
 // It returns nil if r was refused.
 func (s *Server) acceptWebSocket(w http.ResponseWriter, r *http.Request, c *Conn) *ws.Conn {
 	o := s.accept
+	o.Protocols = ws.Protocols(r)
 	o.Header = w.Header()
 	if c != nil {
 		s.firstHeaders(o.Header, r, c.id)

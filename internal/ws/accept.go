@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -98,6 +99,25 @@ func checkRequest(r *http.Request) error {
 		return refuse(http.StatusBadRequest, "key is not 16 bytes of base64", nil)
 	}
 	return nil
+}
+
+// Protocols returns the subprotocols that the client offers, in its order.
+func Protocols(r *http.Request) []string {
+	if r.Header[headerProtocol] == nil {
+		return nil
+	}
+	return slices.DeleteFunc(slices.Collect(list(r.Header, headerProtocol)), func(p string) bool { return !isToken(p) })
+}
+
+// isToken reports whether s is a token of HTTP, RFC 9110 section 5.6.2.
+func isToken(s string) bool {
+	for i := range len(s) {
+		c := s[i]
+		if (c < '0' || c > '9') && (c|0x20 < 'a' || c|0x20 > 'z') && !strings.ContainsRune("!#$%&'*+-.^_`|~", rune(c)) {
+			return false
+		}
+	}
+	return s != ""
 }
 
 // chooseProtocol returns the first of ours that the client offers, or "".
