@@ -11,10 +11,11 @@ import (
 	"mime"
 	"net/http"
 	"strconv"
-	"strings"
 	"sync"
 	"time"
 	"unicode/utf8"
+
+	"github.com/roomwire/roomwire/internal/negotiate"
 )
 
 // maxNoops is how many polls of one upgrade are answered although there is
@@ -291,7 +292,7 @@ func (s *Server) answer(w http.ResponseWriter, r *http.Request, body []byte, com
 	h.Set("Cache-Control", "no-store")
 	s.headers(h, r)
 	if limit := s.o.HTTPCompressionThreshold; compress && limit >= 0 && len(body) >= limit {
-		if encoding := acceptedEncoding(r.Header); encoding != "" {
+		if encoding := negotiate.Encoding(r.Header["Accept-Encoding"], "gzip", "deflate"); encoding != "" {
 			body = squeeze(encoding, body)
 			h.Set("Content-Encoding", encoding)
 		}
@@ -310,30 +311,6 @@ func (s *Server) answer(w http.ResponseWriter, r *http.Request, body []byte, com
 		_ = rc.SetWriteDeadline(time.Time{})
 	}
 	return nil
-}
-
-// acceptedEncoding returns the first of gzip and deflate that the client takes.
-func acceptedEncoding(h http.Header) string {
-	accepted := strings.ToLower(strings.Join(h["Accept-Encoding"], ","))
-	for _, encoding := range []string{"gzip", "deflate"} {
-		for element := range strings.SplitSeq(accepted, ",") {
-			name, params, _ := strings.Cut(element, ";")
-			if strings.TrimSpace(name) == encoding && !refusesAll(params) {
-				return encoding
-			}
-		}
-	}
-	return ""
-}
-
-// refusesAll reports whether the quality is zero.
-func refusesAll(params string) bool {
-	q, ok := strings.CutPrefix(strings.TrimSpace(params), "q=")
-	if !ok {
-		return false
-	}
-	v, err := strconv.ParseFloat(q, 64)
-	return err == nil && v == 0
 }
 
 var (

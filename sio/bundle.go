@@ -3,17 +3,21 @@ package sio
 import (
 	"bytes"
 	"compress/gzip"
+	"compress/zlib"
 	"embed"
+	"io"
 	"io/fs"
 	"net/http"
 	"strconv"
 	"strings"
 	"sync"
+
+	"github.com/roomwire/roomwire/internal/negotiate"
 )
 
 // The browser bundles of the npm package socket.io. They are fetched at build
-// time and are not part of the source; without them the directory holds only a
-// README.
+// time, with a Brotli form of each, and are not part of the source; without
+// them the directory holds only a README.
 //
 //go:embed client-dist
 var clientDist embed.FS
@@ -72,24 +76,39 @@ func serveFile(w http.ResponseWriter, r *http.Request, name string) {
 	h.Set("Content-Type", kind)
 	h.Set("ETag", etag)
 	h.Add("Vary", "Accept-Encoding")
-	if strings.Contains(r.Header.Get("Accept-Encoding"), "gzip") {
-		h.Set("Content-Encoding", "gzip")
-		data = zipped(name, data)
+	offered := []string{"gzip", "deflate"}
+	brotli, err := fs.ReadFile(clientDist, "client-dist/"+name+".br")
+	if err == nil {
+		offered = []string{"br", "gzip", "deflate"}
+	}
+	switch encoding := negotiate.Encoding(r.Header["Accept-Encoding"], offered...); encoding {
+	case "":
+	case "br":
+		h.Set("Content-Encoding", encoding)
+		data = brotli
+	default:
+		h.Set("Content-Encoding", encoding)
+		data = squeezed(name, encoding, data)
 	}
 	h.Set("Content-Length", strconv.Itoa(len(data)))
 	_, _ = w.Write(data)
 }
 
-var zips sync.Map // of the bundles by name, made when first asked for
+var squeezes sync.Map // of the bundles by name and encoding, made when first asked for
 
-func zipped(name string, data []byte) []byte {
-	if z, ok := zips.Load(name); ok {
+// squeezed returns data compressed as "gzip" or "deflate".
+func squeezed(name, encoding string, data []byte) []byte {
+	key := name + " " + encoding
+	if z, ok := squeezes.Load(key); ok {
 		return z.([]byte)
 	}
 	var buf bytes.Buffer
-	zw := gzip.NewWriter(&buf)
+	var zw io.WriteCloser = gzip.NewWriter(&buf)
+	if encoding == "deflate" {
+		zw = zlib.NewWriter(&buf)
+	}
 	_, _ = zw.Write(data) // to memory
 	_ = zw.Close()
-	zips.Store(name, buf.Bytes())
+	squeezes.Store(key, buf.Bytes())
 	return buf.Bytes()
 }

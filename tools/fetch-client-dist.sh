@@ -11,11 +11,14 @@ cd "$(dirname "$0")/.."
 
 to=sio/client-dist
 files=(socket.io{,.min,.esm.min,.msgpack.min}.js{,.map}) # exactly what Node.js serves
+# Go has no Brotli of its own, so it is done here.
+brotli='const [from, to] = process.argv.slice(1), fs = require("fs"), zlib = require("zlib");
+fs.writeFileSync(to, zlib.brotliCompressSync(fs.readFileSync(from), { params: { [zlib.constants.BROTLI_PARAM_SIZE_HINT]: fs.statSync(from).size } }))'
 want=$(sed -n 's/^ *"socket.io": "\([0-9][^"]*\)".*/\1/p' tools/client-dist/package.json)
 
 complete() {
 	[[ -f $to/version && $(<"$to/version") == "$want" ]] || return 1
-	for f in "${files[@]}"; do [[ -s $to/$f ]] || return 1; done
+	for f in "${files[@]}"; do [[ -s $to/$f && -s $to/$f.br ]] || return 1; done
 }
 
 missing() {
@@ -40,7 +43,9 @@ cp tools/client-dist/package{,-lock}.json "$work"
 mkdir -p "$to"
 for f in "${files[@]}"; do
 	cp "$work/node_modules/socket.io/client-dist/$f" "$to/$f.part"
+	node -e "$brotli" "$to/$f.part" "$to/$f.br.part"
 	mv "$to/$f.part" "$to/$f"
+	mv "$to/$f.br.part" "$to/$f.br"
 done
 printf '%s\n' "$want" >"$to/version"
 if [[ -t 1 ]]; then echo "client-dist: socket.io $want is in $to"; fi

@@ -85,9 +85,19 @@ describe("the browser client", () => {
 
   test("it is compressed for those who can read that", async (t) => {
     if (without) return t.skip("the server was built without the client: run make client-dist");
-    const { headers, body } = await request(plain, "/socket.io/socket.io.js", { headers: { "accept-encoding": "gzip" } });
-    assert.equal(headers["content-encoding"], "gzip");
-    assert.equal(digest(gunzipSync(body)), digest(original("socket.io.js")));
+    const codings = { gzip: gunzipSync, deflate: inflateSync, br: brotliDecompressSync };
+    for (const [coding, decompress] of Object.entries(codings)) {
+      for (const name of ["socket.io.js", "socket.io.min.js.map"]) {
+        const { headers, body } = await request(plain, `/socket.io/${name}`, { headers: { "accept-encoding": coding } });
+        assert.equal(headers["content-encoding"], coding);
+        assert.equal(digest(decompress(body)), digest(original(name)));
+      }
+    }
+    const likes = { "br;q=0.5, gzip": "gzip", "*": "br", "gzip;q=0": undefined, identity: undefined };
+    for (const [accepted, coding] of Object.entries(likes)) {
+      const { headers } = await request(plain, "/socket.io/socket.io.js", { method: "HEAD", headers: { "accept-encoding": accepted } });
+      assert.equal(headers["content-encoding"], coding, accepted);
+    }
   });
 
   test("no other file is served", async () => {
