@@ -107,15 +107,20 @@ func TestHandshakeTellsHowASocketCame(t *testing.T) {
 	w := serve(t, nil)
 	got := make(chan sio.Handshake, 1)
 	w.srv.Of("/").OnConnect(func(_ context.Context, s *sio.Socket) error { got <- s.Handshake(); return nil })
-	w.url += "&token=a&x=1"
+	w.url += "&token=a&x=1&x=2"
 	w.connect()
 	h := receive(t, got)
-	if h.Query.Get("token") != "a" || h.XDomain || h.Secure || !strings.HasPrefix(h.Address, "127.0.0.1:") || h.Headers.Get("Upgrade") == "" {
+	if h.Query.Get("token") != "a" || h.XDomain || h.Secure || h.Address != "127.0.0.1" || h.Headers.Get("Upgrade") == "" {
 		t.Errorf("got %+v", h)
 	}
 	b, err := h.MarshalJSON()
-	if err != nil || !strings.Contains(string(b), `"query":{"EIO":"4","token":"a","transport":"websocket","x":"1"}`) {
-		t.Errorf("encoded as %s, %v", b, err)
+	for _, part := range []string{
+		`"query":{"EIO":"4","token":"a","transport":"websocket","x":["1","2"]}`, `"address":"127.0.0.1"`,
+		`"host":"127.0.0.1:`, `"url":"/socket.io/?EIO=4`,
+	} {
+		if err != nil || !strings.Contains(string(b), part) {
+			t.Errorf("no %s in %s, %v", part, b, err)
+		}
 	}
 }
 
