@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"time"
 
+	"github.com/roomwire/roomwire/parser"
 	"github.com/roomwire/roomwire/sio"
 )
 
@@ -49,7 +50,7 @@ func handle(ns *sio.Namespace, f flags) {
 		if err != nil {
 			return nil, err
 		}
-		return nil, r.Socket.To(room).Emit(ctx, "room", args...)
+		return nil, r.Socket.To(room).Emit(ctx, "room", args)
 	})
 	ns.Handle("roomcast", func(ctx context.Context, r *sio.Request) (any, error) {
 		var room string
@@ -57,7 +58,7 @@ func handle(ns *sio.Namespace, f flags) {
 		if err != nil {
 			return nil, err
 		}
-		return nil, r.Socket.Namespace().To(room).Emit(ctx, "msg", args...)
+		return nil, r.Socket.Namespace().To(room).Emit(ctx, "msg", args)
 	})
 	ns.Handle("roomcastx", func(ctx context.Context, r *sio.Request) (any, error) {
 		var room, except string
@@ -65,7 +66,7 @@ func handle(ns *sio.Namespace, f flags) {
 		if err != nil {
 			return nil, err
 		}
-		return nil, r.Socket.Namespace().To(room).Except(except).Emit(ctx, "msg", args...)
+		return nil, r.Socket.Namespace().To(room).Except(except).Emit(ctx, "msg", args)
 	})
 	ns.Handle("ask", ask)
 	ns.Handle("ask-briefly", func(ctx context.Context, r *sio.Request) (any, error) {
@@ -75,23 +76,20 @@ func handle(ns *sio.Namespace, f flags) {
 	ns.Handle("panic", func(context.Context, *sio.Request) (any, error) { panic("asked for") })
 }
 
-// rest decodes the first arguments and returns the others as they are, binary
-// values included.
-func rest(r *sio.Request, first ...*string) ([]any, error) {
-	n := max(r.Len(), len(first))
-	args := make([]any, n)
-	into := make([]any, n)
+// rest decodes the first arguments and returns the others as they came.
+func rest(r *sio.Request, first ...*string) (*parser.Payload, error) {
+	into := make([]any, len(first))
 	for i := range into {
-		if i < len(first) {
-			into[i] = first[i]
-		} else {
-			into[i] = &args[i]
-		}
+		into[i] = first[i]
 	}
 	if err := r.Bind(into...); err != nil {
 		return nil, err
 	}
-	return args[len(first):], nil
+	others := *r.Args()
+	for range first {
+		others = parser.JSON.Rest(others)
+	}
+	return &others, nil
 }
 
 // ask asks the client back, without keeping its next events waiting, and tells it the answer.
