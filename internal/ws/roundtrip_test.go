@@ -90,14 +90,14 @@ func TestClientAndServerExchangeMessagesOfAllSizes(t *testing.T) {
 				if deflate {
 					o.Deflate = &ws.Deflate{}
 				}
-				var wg sync.WaitGroup
+				var wg serving
 				s := httptest.NewUnstartedServer(acceptor(t, o, &wg, echo))
 				if tls {
 					s.StartTLS()
 				} else {
 					s.Start()
 				}
-				defer wg.Wait()
+				defer wg.wait()
 				defer s.Close()
 				c, resp, err := ws.Dial(t.Context(), "ws"+strings.TrimPrefix(s.URL, "http"), s.Client(), o)
 				must(t, err)

@@ -80,17 +80,38 @@ func (f funcs) Idle() {
 // serveOne starts a server that upgrades with o and hands each Conn to serve.
 func serveOne(t testing.TB, o *ws.Options, serve func(*ws.Conn)) *httptest.Server {
 	t.Helper()
-	var wg sync.WaitGroup
+	var wg serving
 	s := httptest.NewServer(acceptor(t, o, &wg, serve))
 	t.Cleanup(func() {
 		s.Close()
-		wg.Wait()
+		wg.wait()
 	})
 	return s
 }
 
-func acceptor(t testing.TB, o *ws.Options, wg *sync.WaitGroup, serve func(*ws.Conn)) http.Handler {
+// serving counts handlers. That of a hijacked connection is awaited by nobody
+// else, and may start to serve when the test is over already.
+type serving struct {
+	mu sync.Mutex // orders begin and wait
+	wg sync.WaitGroup
+}
+
+func (s *serving) begin() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.wg.Add(1)
+}
+
+func (s *serving) wait() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.wg.Wait()
+}
+
+func acceptor(t testing.TB, o *ws.Options, wg *serving, serve func(*ws.Conn)) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		wg.begin()
+		defer wg.wg.Done()
 		c, err := ws.Accept(w, r, o)
 		if err != nil {
 			var he *ws.HandshakeError
@@ -104,7 +125,7 @@ func acceptor(t testing.TB, o *ws.Options, wg *sync.WaitGroup, serve func(*ws.Co
 			http.Error(w, he.Reason, he.Status)
 			return
 		}
-		wg.Go(func() { serve(c) })
+		wg.wg.Go(func() { serve(c) })
 	})
 }
 
