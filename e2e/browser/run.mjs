@@ -80,6 +80,36 @@ const cases = {
     await bob.say("tea for two");
     await ada.hears("tea for two");
   },
+  "a tab that is loaded anew has its name and what was said": async () => {
+    const before = said(await ada.items("messages"));
+    await ada.page.reload();
+    await ada.status(/^connected/);
+    for (const tab of [ada, bob]) await tab.lists("online", ["ada", "bob"]);
+    assert.deepEqual(said(await ada.items("messages")), before);
+    await ada.say("I am still me");
+    await bob.hears("I am still me");
+    assert.match((await bob.items("messages")).at(-1), /^ada /);
+  },
+  "going back in the browser goes back to the room": async () => {
+    await bob.enter("corridor");
+    await bob.lists("online", ["bob"]);
+    await bob.page.goBack();
+    for (const tab of [ada, bob]) await tab.lists("online", ["ada", "bob"]);
+    await bob.hears("I am still me");
+  },
+  "nothing is wider than the page, whatever people are called": async () => {
+    const eve = await Tab.open(context, `${dev.url}/#${"R".repeat(64)}`);
+    await eve.page.setViewportSize({ width: 340, height: 640 });
+    await eve.nick("W".repeat(32));
+    await eve.lists("online", ["W".repeat(32)]);
+    await eve.say("x".repeat(500));
+    await eve.hears("xxx");
+    assert.equal(await eve.page.evaluate(() => document.documentElement.scrollWidth > innerWidth), false);
+    await eve.page.close();
+    const lost = await Tab.open(context, `${dev.url}/#%zz`); // no name of a room
+    await lost.shows("room", /^# lobby$/);
+    await lost.page.close();
+  },
   "the page loads nothing from elsewhere and reports no error": async () => {
     const { host } = new URL(dev.url);
     for (const tab of [ada, bob]) {
@@ -90,8 +120,14 @@ const cases = {
   "both tabs come back when the server was restarted": async () => {
     await dev.restart(async () => {
       for (const tab of [ada, bob]) await tab.status(/disconnected|cannot connect/);
+      await ada.shows("banner", /is sent/);
+      await ada.say("written while the server was away");
+      await ada.hears("waiting");
     });
     for (const tab of [ada, bob]) await tab.status(/^connected/);
+    await bob.hears("written while the server was away");
+    assert.equal(said(await ada.items("messages")).filter((m) => m.startsWith("written")).length, 1);
+    assert.equal(await ada.of("banner").isVisible(), false);
     await ada.say("are you there?");
     await ada.hears("are you there?");
   },
