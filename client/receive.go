@@ -39,19 +39,22 @@ func (s *Socket) event(l *link, p *parser.Packet) error {
 		s.early = append(s.early, work{name: string(name), id: p.ID, payload: clonePayload(p.Payload), link: l})
 		return nil
 	}
-	s.rememberLocked(p.ID, p.Payload)
 	s.mu.Unlock()
-	if !s.handlers.wants(name) {
-		return nil
+	if s.handlers.wants(name) {
+		w := work{name: string(name), id: p.ID, payload: clonePayload(p.Payload), link: l}
+		if err := s.lane.Put(l.conn.Context(), w, payloadSize(w.payload)); err != nil {
+			return err
+		}
 	}
-	w := work{name: string(name), id: p.ID, payload: clonePayload(p.Payload), link: l}
-	return s.lane.Put(l.conn.Context(), w, payloadSize(w.payload))
+	s.remember(l, p.ID, p.Payload)
+	return nil
 }
 
-// rememberLocked notes the offset of an event, its last argument, for recovery.
-// An event that asks for an acknowledgement has none.
-func (s *Socket) rememberLocked(id int64, p parser.Payload) {
-	if s.pid == "" || id >= 0 {
+// remember notes the offset of an event, its last argument, for recovery. An
+// event that asks for an acknowledgement has none. It must be sure by then that
+// the event will be handled: the server does not send it again.
+func (s *Socket) remember(l *link, id int64, p parser.Payload) {
+	if id >= 0 {
 		return
 	}
 	if d := bytes.TrimRight(p.Data, " \t\r\n]"); len(p.Data) > 0 && p.Data[0] == '[' && (len(d) == 0 || d[len(d)-1] != '"') {
@@ -65,7 +68,13 @@ func (s *Socket) rememberLocked(id int64, p parser.Payload) {
 	if s.c.codec.Unmarshal(p, n-1, &last) != nil {
 		return
 	}
-	if offset, ok := last.(string); ok {
+	offset, ok := last.(string)
+	if !ok {
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.link == l && s.pid != "" {
 		s.offset = offset
 	}
 }

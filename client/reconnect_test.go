@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -284,6 +285,69 @@ func TestSessionIsRecovered(t *testing.T) {
 		next(t, s.conns).cut()
 		next(t, back)
 		expect(t, s.packets, `0{"pid":"Q","token":"x"}`) // no offset of the session before
+	})
+}
+
+// The offset says what need not be sent again, so it must not name an event that
+// was still waiting for room when its connection ended.
+func TestEventThatFoundNoRoomIsAskedForAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := 0
+		s := newFake(t, func(c *fakeConn, p string) {
+			if n++; n == 1 {
+				c.send(`0{"sid":"S","pid":"P"}`)
+			}
+		})
+		so := s.connect(func(o *client.Options) { o.ReceiveBuffer = 150 })
+		expect(t, s.packets, "0")
+		let, got := make(chan bool), make(chan int, 10)
+		open := sync.OnceFunc(func() { close(let) })
+		defer open()
+		client.On(so, "e", func(_ context.Context, i int) error {
+			<-let
+			got <- i
+			return nil
+		})
+		c := next(t, s.conns)
+		c.send(`2["e",1,"first"]`)
+		synctest.Wait() // it is being handled
+		c.send(`2["e",2,"second"]`)
+		c.send(`2["e",3,"third"]`) // finds no room, until the heartbeat is overdue
+		expect(t, s.packets, `0{"offset":"second","pid":"P"}`)
+		open()
+		for want := 1; want <= 2; want++ {
+			if i := next(t, got); i != want {
+				t.Fatalf("got %d, want %d", i, want)
+			}
+		}
+	})
+}
+
+func TestEarlyEventsThatFoundNoRoomAreAskedForAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := 0
+		s := newFake(t, func(c *fakeConn, p string) {
+			if n++; n == 2 { // replayed before CONNECT
+				for i, offset := range []string{"second", "third", "fourth"} {
+					c.send(fmt.Sprintf(`2["e",%d,%q]`, i+2, offset))
+				}
+			}
+			if n <= 2 {
+				c.send(`0{"sid":"S","pid":"P"}`)
+			}
+		})
+		so := s.connect(func(o *client.Options) { o.ReceiveBuffer = 400 })
+		let := make(chan bool)
+		open := sync.OnceFunc(func() { close(let) })
+		defer open()
+		client.On(so, "e", func(context.Context, int) error { <-let; return nil })
+		c := next(t, s.conns)
+		c.send(`2["e",0,"zeroth"]`)
+		synctest.Wait()
+		c.send(`2["e",1,"first"]`)
+		synctest.Wait()
+		c.cut()
+		expect(t, s.packets, "0", `0{"offset":"first","pid":"P"}`, `0{"offset":"third","pid":"P"}`)
 	})
 }
 

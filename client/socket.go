@@ -342,9 +342,6 @@ func (s *Socket) joined(l *link, id, pid string) error {
 	s.id, s.pid, s.connected, s.lastErr = id, pid, true, nil
 	early := s.early
 	s.early, s.earlyN = nil, 0
-	for i := range early {
-		s.rememberLocked(early[i].id, early[i].payload)
-	}
 	s.notifyConnect()
 	s.flushLocked(l)
 	for _, w := range s.waiters {
@@ -357,6 +354,7 @@ func (s *Socket) joined(l *link, id, pid string) error {
 		if err := s.lane.Put(l.conn.Context(), w, payloadSize(w.payload)); err != nil {
 			return err
 		}
+		s.remember(l, w.id, w.payload)
 	}
 	return nil
 }
