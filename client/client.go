@@ -2,9 +2,11 @@ package client
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/http/cookiejar"
+	"net/netip"
 	"net/url"
 	"strings"
 	"sync"
@@ -55,9 +57,14 @@ const (
 )
 
 // New returns a client for the server at rawURL, an http, https, ws or wss URL.
-// A URL without a path means /socket.io/; any other path is taken as it is, and
-// is where the server listens, not a namespace. Nothing happens before a socket
-// connects. A nil opts means the defaults.
+// The path of the URL is where the server listens, not a namespace: path; none
+// means /socket.io/, and the slash at its end may be left out. Its query is
+// sent with every request. A URL without a scheme is an https one, as in
+// socket.io-client, but an http one for this machine (localhost, a loopback
+// address, or a mere ":3000").
+//
+// Nothing happens before a socket connects; a URL that makes no sense is an
+// error of that. A nil opts means the defaults.
 func New(rawURL string, opts *Options) *Client {
 	c := &Client{closed: make(chan struct{}), live: map[*link]struct{}{}, sockets: map[string]*Socket{}}
 	if opts != nil {
@@ -67,7 +74,7 @@ func New(rawURL string, opts *Options) *Client {
 	c.codec = c.o.Codec
 	c.ctx, c.cancel = context.WithCancel(context.Background())
 	c.work.Init(1, c.run, nil)
-	c.url, c.bad = endpoint(rawURL)
+	c.url, c.bad = endpoint(rawURL, c.o.NoTrailingSlash)
 	if c.o.Engine.HTTPClient == nil {
 		c.ownHTTPClient()
 	}
@@ -80,15 +87,40 @@ func New(rawURL string, opts *Options) *Client {
 }
 
 // endpoint completes the URL of a server.
-func endpoint(rawURL string) (string, error) {
+func endpoint(rawURL string, noSlash bool) (string, error) {
+	if rawURL == "" {
+		return "", errors.New("client: the URL of the server is empty")
+	}
+	if !strings.Contains(rawURL, "://") {
+		rawURL = schemeOf(rawURL) + rawURL
+	}
 	u, err := url.Parse(rawURL)
 	if err != nil {
 		return "", fmt.Errorf("client: %w", err)
 	}
-	if u.Path == "" || u.Path == "/" {
+	if strings.HasPrefix(u.Host, ":") {
+		u.Host = "localhost" + u.Host
+	}
+	switch {
+	case u.Path == "" || u.Path == "/":
 		u.Path = "/socket.io/"
+	case !noSlash && !strings.HasSuffix(u.Path, "/"):
+		u = u.JoinPath("/")
 	}
 	return u.String(), nil
+}
+
+// schemeOf returns what a URL without a scheme is to begin with.
+func schemeOf(rawURL string) string {
+	u, err := url.Parse("http://" + rawURL)
+	if err != nil {
+		return "http://" // the error will be found again
+	}
+	host := u.Hostname()
+	if ip, err := netip.ParseAddr(host); host == "" || host == "localhost" || err == nil && ip.IsLoopback() {
+		return "http://"
+	}
+	return "https://"
 }
 
 // ownHTTPClient makes an http.Client whose connections end with this client,

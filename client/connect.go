@@ -3,8 +3,11 @@ package client
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"math/rand/v2"
+	"net/http"
+	"net/url"
 	"slices"
 	"time"
 
@@ -166,7 +169,7 @@ func (c *Client) dial(ctx context.Context) error {
 		return l
 	}, c.engineOptions())
 	if err != nil {
-		return err
+		return c.misplaced(err)
 	}
 	c.mu.Lock()
 	if l.ended || ctx.Err() != nil || c.state != connecting {
@@ -196,6 +199,20 @@ func (c *Client) dial(ctx context.Context) error {
 		c.join(s, l)
 	}
 	return nil
+}
+
+// misplaced adds to the error of an attempt what may be wrong when nobody
+// listens at the path of the URL.
+func (c *Client) misplaced(err error) error {
+	var d *engine.DialError
+	u, bad := url.Parse(c.url)
+	if bad != nil || u.Path == "/socket.io/" || !errors.As(err, &d) {
+		return err
+	}
+	if d.Status == http.StatusNotFound || errors.Is(err, context.DeadlineExceeded) {
+		return fmt.Errorf("%w (the path of the URL, %s, is where Socket.IO should listen; a namespace goes to Of)", err, u.Path)
+	}
+	return err
 }
 
 // engineOptions returns the options of the next connection.

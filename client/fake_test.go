@@ -31,6 +31,7 @@ type fakeServer struct {
 	packets chan string
 	asked   func()      // called with each request; may be nil
 	down    atomic.Bool // refuses requests
+	lost    atomic.Bool // does not know the path
 }
 
 // A fakeConn is one connection to a fakeServer.
@@ -83,6 +84,10 @@ func (s *fakeServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	if s.down.Load() {
 		http.Error(w, "out of order", http.StatusServiceUnavailable)
+		return
+	}
+	if s.lost.Load() {
+		http.NotFound(w, r)
 		return
 	}
 	conn, err := ws.Accept(w, r, nil)

@@ -85,14 +85,29 @@ func snapshot[F any](h *handlers, list *[]*F) []F {
 }
 
 func register[F any](h *handlers, list *[]*F, fn F) (off func()) {
+	return enlist(h, list, fn, false)
+}
+
+// enlist puts fn at the end of a list, or before all others.
+func enlist[F any](h *handlers, list *[]*F, fn F, first bool) (off func()) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	*list = append(slices.Clip(*list), &fn)
+	if first {
+		*list = append([]*F{&fn}, *list...)
+	} else {
+		*list = append(slices.Clip(*list), &fn)
+	}
 	return func() {
 		h.mu.Lock()
 		defer h.mu.Unlock()
 		*list = without(*list, &fn)
 	}
+}
+
+func clearList[F any](h *handlers, list *[]*F) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	*list = nil
 }
 
 func without[F any](list []*F, fn *F) []*F {
@@ -126,11 +141,27 @@ func (s *Socket) handle1(name string, h *handler) (off func()) {
 	return s.handlers.add(name, h)
 }
 
+// Off takes all handlers of an event away: socket.off with a name. Those of
+// [Socket.OnConnect] and its like go by the function that registering returned.
+func (s *Socket) Off(name string) {
+	s.handlers.mu.Lock()
+	defer s.handlers.mu.Unlock()
+	delete(s.handlers.events, name)
+}
+
 // OnAny calls fn for each event before its handlers, also for those that have
 // none: socket.onAny. off takes fn away.
 func (s *Socket) OnAny(fn func(ctx context.Context, r *Request)) (off func()) {
 	return register(&s.handlers, &s.handlers.incoming, fn)
 }
+
+// PrependAny is OnAny before those that are there already: socket.prependAny.
+func (s *Socket) PrependAny(fn func(ctx context.Context, r *Request)) (off func()) {
+	return enlist(&s.handlers, &s.handlers.incoming, fn, true)
+}
+
+// OffAny takes all of OnAny and PrependAny away: socket.offAny.
+func (s *Socket) OffAny() { clearList(&s.handlers, &s.handlers.incoming) }
 
 // OnAnyOutgoing calls fn for each event that is emitted, on the goroutine that
 // emits it and before it is sent or buffered: socket.onAnyOutgoing. It must not
@@ -138,6 +169,16 @@ func (s *Socket) OnAny(fn func(ctx context.Context, r *Request)) (off func()) {
 func (s *Socket) OnAnyOutgoing(fn func(name string, args []any)) (off func()) {
 	return register(&s.handlers, &s.handlers.outgoing, fn)
 }
+
+// PrependAnyOutgoing is OnAnyOutgoing before those that are there already:
+// socket.prependAnyOutgoing.
+func (s *Socket) PrependAnyOutgoing(fn func(name string, args []any)) (off func()) {
+	return enlist(&s.handlers, &s.handlers.outgoing, fn, true)
+}
+
+// OffAnyOutgoing takes all of OnAnyOutgoing and PrependAnyOutgoing away:
+// socket.offAnyOutgoing.
+func (s *Socket) OffAnyOutgoing() { clearList(&s.handlers, &s.handlers.outgoing) }
 
 // OnConnect calls fn each time the server has accepted the socket: connect.
 func (s *Socket) OnConnect(fn func(ctx context.Context)) (off func()) {

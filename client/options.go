@@ -14,6 +14,9 @@ type Options struct {
 	// Engine configures the connection: transports, headers, the
 	// http.Client with its proxy, TLS and cookies, limits.
 	Engine engine.DialOptions
+	// NoTrailingSlash leaves the path of the URL as it is when no slash ends
+	// it: addTrailingSlash: false.
+	NoTrailingSlash bool
 	// RememberUpgrade begins with WebSocket once it has worked, and until it
 	// fails: rememberUpgrade.
 	RememberUpgrade bool

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"reflect"
 	"strings"
 	"testing"
@@ -11,6 +12,7 @@ import (
 	"time"
 
 	"github.com/roomwire/roomwire/client"
+	"github.com/roomwire/roomwire/engine"
 	"github.com/roomwire/roomwire/event"
 )
 
@@ -360,6 +362,44 @@ func TestOnceOffAndCatchAll(t *testing.T) {
 	})
 }
 
+func TestPrependedCatchAllsComeFirstAndAllOfThemGo(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newFake(t, accepting(nil))
+		so := s.connect(nil)
+		var log []string
+		note := func(what string) func(context.Context, *client.Request) {
+			return func(context.Context, *client.Request) { log = append(log, what) }
+		}
+		out := func(what string) func(string, []any) { return func(string, []any) { log = append(log, what) } }
+		so.OnAny(note("any"))
+		so.PrependAny(note("first"))
+		off := so.PrependAny(note("gone"))
+		off()
+		for range 2 {
+			client.On(so, "e", func(context.Context, struct{}) error { log = append(log, "on"); return nil })
+		}
+		so.OnAnyOutgoing(out("out"))
+		so.PrependAnyOutgoing(out("first out"))
+		c := next(t, s.conns)
+		c.send(`2["e"]`)
+		synctest.Wait()
+		_ = so.Emit(t.Context(), "o")
+		so.Off("e")
+		so.Off("never heard of")
+		c.send(`2["e"]`)
+		synctest.Wait()
+		so.OffAny()
+		so.OffAnyOutgoing()
+		c.send(`2["e"]`)
+		_ = so.Emit(t.Context(), "o")
+		synctest.Wait()
+		want := "first,any,on,on,first out,out,first,any"
+		if got := strings.Join(log, ","); got != want {
+			t.Errorf("got  %s\nwant %s", got, want)
+		}
+	})
+}
+
 func TestReservedNamesAreRefused(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newFake(t, accepting(nil))
@@ -431,8 +471,53 @@ func TestCloseEndsEverything(t *testing.T) {
 	})
 }
 
+func TestURLsAreCompleted(t *testing.T) {
+	for _, tt := range []struct{ url, asks string }{
+		{"http://server", "http://server/socket.io/"},
+		{"http://server:3000/", "http://server:3000/socket.io/"},
+		{"ws://server", "http://server/socket.io/"},
+		{"wss://server", "https://server/socket.io/"},
+		{"HTTPS://server", "https://server/socket.io/"},
+		{"http://[::1]:3000", "http://[::1]:3000/socket.io/"},
+		{"http://server?token=a%26b", "http://server/socket.io/?token=a%26b"},
+		{"http://server/my/path", "http://server/my/path/"},
+		{"http://server/my/path/?a=1", "http://server/my/path/?a=1"},
+		{"http://server/socket.io#part", "http://server/socket.io/"},
+		{"server.example", "https://server.example/socket.io/"},
+		{"server.example:3000?a=1", "https://server.example:3000/socket.io/?a=1"},
+		{"localhost:3000", "http://localhost:3000/socket.io/"},
+		{"localhost", "http://localhost/socket.io/"},
+		{"127.0.0.1:3000", "http://127.0.0.1:3000/socket.io/"},
+		{"[::1]:3000", "http://[::1]:3000/socket.io/"},
+		{":3000", "http://localhost:3000/socket.io/"},
+	} {
+		if got := client.Asks(t.Context(), tt.url, nil); got != tt.asks {
+			t.Errorf("%s asks %s, want %s", tt.url, got, tt.asks)
+		}
+	}
+	if got := client.Asks(t.Context(), "http://server/path", &client.Options{NoTrailingSlash: true}); got != "http://server/path" {
+		t.Error(got)
+	}
+}
+
+func TestPathThatIsNotFoundIsToldFromANamespace(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newFake(t, accepting(nil))
+		s.lost.Store(true)
+		o := s.options()
+		o.NoReconnection = true
+		c := client.New("http://server/admin", o)
+		defer c.Close()
+		err := c.Of("/").Connect(t.Context())
+		var d *engine.DialError
+		if !errors.As(err, &d) || d.Status != http.StatusNotFound || !strings.Contains(err.Error(), "a namespace goes to Of") {
+			t.Error(err)
+		}
+	})
+}
+
 func TestBadURLIsAnErrorOfConnect(t *testing.T) {
-	for _, u := range []string{"", "://", "ftp://x", "http://", "http://%zz"} {
+	for _, u := range []string{"", "://", "ftp://x", "http://", "http://%zz", "http:/server", "http://a:b"} {
 		c := client.New(u, &client.Options{NoReconnection: true})
 		if err := c.Of("/").Connect(t.Context()); err == nil {
 			t.Error(u, "connected")
