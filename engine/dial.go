@@ -24,6 +24,10 @@ type DialOptions struct {
 	Header     http.Header // sent with every request: extraHeaders
 	Query      url.Values  // added to the URL of every request: query
 
+	// Polling and WebSocket are for the requests of one transport alone:
+	// transportOptions.
+	Polling, WebSocket TransportOptions
+
 	// Transports are "polling" and "websocket", in the order in which they
 	// are tried; nil: polling, then an upgrade to websocket.
 	Transports []string
@@ -57,6 +61,13 @@ type DialOptions struct {
 
 	Hooks  DialHooks
 	Logger *slog.Logger // default slog.Default
+}
+
+// TransportOptions are added to the requests of one transport. What they name
+// takes the place of what [DialOptions] says under the same name.
+type TransportOptions struct {
+	Header http.Header // extraHeaders; "Host" sets the host of the request
+	Query  url.Values  // query
 }
 
 // DialHooks are called as things happen, on the goroutine where they happen;
@@ -127,7 +138,7 @@ type dialer struct {
 	o    DialOptions
 	base url.URL // scheme http or https, query without our own parameters
 	http *http.Client
-	own  *http.Transport // to be closed at the end; nil: it is the user's
+	ours *http.Transport // to be closed at the end; nil: it is the user's
 }
 
 func newDialer(rawURL string, opts *DialOptions) (*dialer, error) {
@@ -202,8 +213,8 @@ func (d *dialer) client() {
 		hc.Timeout = 0
 	} else {
 		if t, ok := http.DefaultTransport.(*http.Transport); ok {
-			d.own = t.Clone()
-			hc.Transport = d.own
+			d.ours = t.Clone()
+			hc.Transport = d.ours
 		}
 		hc.Jar, _ = cookiejar.New(nil) // fails for a bad list of suffixes only
 	}
@@ -236,8 +247,8 @@ func sameServer(from, to *url.URL) error {
 }
 
 func (d *dialer) closeIdle() {
-	if d.own != nil {
-		d.own.CloseIdleConnections()
+	if d.ours != nil {
+		d.ours.CloseIdleConnections()
 	}
 }
 
@@ -245,8 +256,10 @@ func (d *dialer) closeIdle() {
 func (d *dialer) url(transport, sid, stamp string) *url.URL {
 	u := d.base
 	q := u.Query()
-	for k, v := range d.o.Query {
-		q[k] = slices.Clone(v)
+	for _, query := range []url.Values{d.o.Query, d.own(transport).Query} {
+		for k, v := range query {
+			q[k] = slices.Clone(v)
+		}
 	}
 	q.Set("EIO", "4")
 	q.Set("transport", transport)
@@ -264,6 +277,25 @@ func (d *dialer) url(transport, sid, stamp string) *url.URL {
 		u.Scheme = map[string]string{"http": "ws", "https": "wss"}[u.Scheme]
 	}
 	return &u
+}
+
+// own returns what is for one transport alone.
+func (d *dialer) own(transport string) *TransportOptions {
+	if transport == "websocket" {
+		return &d.o.WebSocket
+	}
+	return &d.o.Polling
+}
+
+// header returns the headers of the requests of a transport.
+func (d *dialer) header(transport string) http.Header {
+	h := http.Header{}
+	for _, from := range []http.Header{d.o.Header, d.own(transport).Header} {
+		for k, v := range from {
+			h[http.CanonicalHeaderKey(k)] = slices.Clone(v)
+		}
+	}
+	return h
 }
 
 // wants reports whether a transport may be used.

@@ -169,8 +169,9 @@ func (c *ClientConn) request(ctx context.Context, method string, body []byte, li
 	if err != nil {
 		return nil, c.d.dialError("polling", 0, nil, err)
 	}
-	for k, v := range c.d.o.Header {
-		req.Header[k] = v
+	req.Header = c.d.header("polling")
+	if host := req.Header.Get("Host"); host != "" {
+		req.Host = host
 	}
 	if body != nil {
 		req.Header.Set("Content-Type", "text/plain;charset=UTF-8")

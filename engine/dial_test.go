@@ -262,6 +262,40 @@ func TestEveryRequestHasHeadersQueryAndCookies(t *testing.T) {
 	}
 }
 
+func TestEachTransportHasItsOwnHeadersAndQuery(t *testing.T) {
+	s := newFake(t, nil)
+	upgraded := make(chan bool, 1)
+	_, _ = mustDial(t, s.URL, &engine.DialOptions{
+		Header: http.Header{"X-Key": {"both"}, "X-Other": {"both"}, "Host": {"front.example"}},
+		Query:  url.Values{"q": {"both"}},
+		Polling: engine.TransportOptions{
+			Header: http.Header{"X-Key": {"polling"}}, Query: url.Values{"q": {"polling"}},
+		},
+		WebSocket: engine.TransportOptions{
+			Header: http.Header{"x-key": {"websocket"}}, Query: url.Values{"more": {"websocket"}},
+		},
+		Hooks: engine.DialHooks{Upgrade: func(*engine.ClientConn) { upgraded <- true }},
+	})
+	next(t, upgraded)
+	seen := map[string]bool{}
+	for range 3 {
+		r := next(t, s.requests)
+		q := r.URL.Query()
+		name := q.Get("transport")
+		seen[name] = true
+		query, more := "polling", ""
+		if name == "websocket" {
+			query, more = "both", "websocket"
+		}
+		if r.Header.Get("X-Key") != name || r.Header.Get("X-Other") != "both" || q.Get("q") != query || q.Get("more") != more || r.Host != "front.example" {
+			t.Errorf("%s of %s: %v", r.URL, r.Host, r.Header)
+		}
+	}
+	if len(seen) != 2 {
+		t.Error(seen)
+	}
+}
+
 func TestPostsKeepToMaxPayload(t *testing.T) {
 	release := make(chan bool)
 	s := newFake(t, func(s *fakeServer) {

@@ -15,7 +15,7 @@ import (
 // connectWebSocket makes the WebSocket connection that a handshake or a probe
 // then uses.
 func (c *ClientConn) connectWebSocket(ctx context.Context) (*ws.Conn, error) {
-	o := &ws.Options{MaxMessage: c.d.o.MaxPayload, Protocols: c.d.o.Protocols, Header: c.d.o.Header}
+	o := &ws.Options{MaxMessage: c.d.o.MaxPayload, Protocols: c.d.o.Protocols, Header: c.d.header("websocket")}
 	if z := c.d.o.Compression; z != nil {
 		o.Deflate = &ws.Deflate{Threshold: z.Threshold, Level: z.Level}
 	}
