@@ -5,6 +5,7 @@ import (
 	"net"
 	"net/url"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/roomwire/roomwire/cmd/roomwire/internal/console"
@@ -41,6 +42,8 @@ func (p *prober) advise() {
 		case n.Joined:
 		case n.Error == "Invalid namespace":
 			note("There is no namespace %s here. Try others with -n.", n.Name)
+		case n.Error == "no answer":
+			warn("%s was not answered in time. Its middleware may never call next(), or wait for something slow.", n.Name)
 		default:
 			note("%s refused us: %q. Credentials are given by --auth, --bearer or -H.", n.Name, n.Error)
 		}
@@ -53,6 +56,8 @@ func (p *prober) advise() {
 func transports(r *Report, warn, note func(string, ...any)) {
 	tried := func(t Transport) bool { return t.Error != errNotTried.Error() }
 	switch {
+	case strings.Contains(r.WebSocket.Error, "Transport unknown"):
+		note("The server takes polling only (transports: [\"polling\"]): each message costs a request.")
 	case !r.WebSocket.OK && tried(r.WebSocket):
 		warn("WebSocket does not work (%s). A proxy in front must pass the Upgrade and Connection headers on.", r.WebSocket.Error)
 	case !r.Polling.OK && tried(r.Polling) && r.Polling.Took == 0 && len(r.Upgrade.Offered) > 0:

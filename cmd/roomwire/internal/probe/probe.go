@@ -42,7 +42,7 @@ func Run(ctx context.Context, t *remote.Target, namespaces []string, origin stri
 		if ctx.Err() != nil {
 			return nil, context.Cause(ctx)
 		}
-		return nil, t.Unreachable(pollErr)
+		return nil, unreachable(t, pollErr)
 	}
 	p.r.EngineIO["3"], p.r.EngineIO["4"] = old, pollErr == nil || wsErr == nil
 	if pollErr == nil {
@@ -56,6 +56,16 @@ func Run(ctx context.Context, t *remote.Target, namespaces []string, origin stri
 	}
 	p.advise()
 	return p.r, ctx.Err()
+}
+
+// unreachable explains why there is nothing to report, without the advice to
+// probe the server.
+func unreachable(t *remote.Target, err error) error {
+	err = t.Unreachable(err)
+	if trouble := (*remote.Trouble)(nil); errors.As(err, &trouble) {
+		trouble.Next = slices.DeleteFunc(trouble.Next, func(next string) bool { return strings.HasPrefix(next, "roomwire probe") })
+	}
+	return err
 }
 
 // dial opens a connection and closes it after look.
@@ -352,6 +362,9 @@ func refusal(err error) (string, any) {
 		return said.Message, said.Data
 	case errors.Is(err, client.ErrDisconnected):
 		return "the connection was lost", nil
+	}
+	if trouble := (*remote.Trouble)(nil); errors.As(err, &trouble) && errors.Is(err, context.DeadlineExceeded) {
+		return "no answer", nil
 	}
 	return first(err), nil
 }

@@ -17,7 +17,22 @@ import (
 func (t *Target) Open(ctx context.Context, o *client.Options, names []string, setup func(s *client.Socket)) (*client.Client, error) {
 	ctx, fail := context.WithCancelCause(ctx)
 	defer fail(nil)
-	var opened atomic.Bool
+	var opened, stands atomic.Bool
+	onOpen, onClose := o.Hooks.Open, o.Hooks.Close
+	o.Hooks.Open = func() {
+		stands.Store(true)
+		if onOpen != nil {
+			onOpen()
+		}
+	}
+	o.Hooks.Close = func(why client.Reason, err error) {
+		if why != client.ClientDisconnect { // which is how giving up ends
+			stands.Store(false)
+		}
+		if onClose != nil {
+			onClose(why, err)
+		}
+	}
 	next := o.Hooks.Error
 	o.Hooks.Error = func(err error) {
 		if !opened.Load() {
@@ -36,7 +51,7 @@ func (t *Target) Open(ctx context.Context, o *client.Options, names []string, se
 		}
 	}
 	for _, s := range sockets {
-		if err := t.join(ctx, s); err != nil {
+		if err := t.join(ctx, s, &stands); err != nil {
 			_ = c.Close()
 			return nil, err
 		}
@@ -45,8 +60,8 @@ func (t *Target) Open(ctx context.Context, o *client.Options, names []string, se
 	return c, nil
 }
 
-// join connects one socket.
-func (t *Target) join(ctx context.Context, s *client.Socket) error {
+// join connects one socket. stands tells that there is a connection.
+func (t *Target) join(ctx context.Context, s *client.Socket, stands *atomic.Bool) error {
 	timed, cancel := context.WithTimeout(ctx, t.Timeout)
 	defer cancel()
 	err := s.Connect(timed)
@@ -57,7 +72,7 @@ func (t *Target) join(ctx context.Context, s *client.Socket) error {
 		return t.Refused(s.Namespace(), err)
 	case ctx.Err() != nil && !errors.Is(context.Cause(ctx), context.Canceled):
 		return t.Unreachable(context.Cause(ctx)) // what the attempt failed with
-	case ctx.Err() == nil && s.Client().Engine() != nil:
+	case ctx.Err() == nil && stands.Load():
 		return &Trouble{
 			What: fmt.Sprintf("the server did not answer joining namespace %s", s.Namespace()), Err: err,
 			Tried: "CONNECT to " + s.Namespace() + " at " + t.URL(), Answer: "none within " + t.Timeout.String() + ", though the connection stands",

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"os"
@@ -141,7 +142,11 @@ func (t *Target) answered(p *Trouble, d *engine.DialError) {
 	case d.Code == engine.CodeUnsupportedProtocol:
 		p.Next = []string{"roomwire probe: the server speaks another version of the protocol than 4"}
 	case d.Code == engine.CodeUnknownTransport:
-		p.Next = []string{"--transport websocket or --transport polling: the server does not offer this one"}
+		other := "websocket"
+		if d.Transport == other {
+			other = "polling"
+		}
+		p.Next = []string{fmt.Sprintf("--transport %s: the server does not offer %s", other, d.Transport)}
 	case d.Code == engine.CodeForbidden, d.Status == http.StatusForbidden, d.Status == http.StatusUnauthorized:
 		p.Next = []string{"credentials: --bearer TOKEN, -H 'Cookie: …' or --query token=…", "-H 'Origin: https://…' with an origin that the server allows"}
 	case d.Status == http.StatusNotFound:
@@ -157,7 +162,11 @@ func (t *Target) answered(p *Trouble, d *engine.DialError) {
 		p.Next = []string{"the URL that it redirects to: " + clean(fmt.Sprint(d.Err))}
 	case d.Status == http.StatusOK:
 		if d.Err != nil && d.Message == "" {
-			p.Answer += ", but " + clean(strings.TrimPrefix(d.Err.Error(), "engine: "))
+			said := strings.TrimPrefix(d.Err.Error(), "engine: ")
+			if d.Transport == "websocket" {
+				said = "no WebSocket"
+			}
+			p.Answer += ", but " + clean(said)
 		}
 		p.Next = []string{"--path: this looks like a web site, not like Socket.IO", "roomwire probe: the server may speak an old version of the protocol"}
 	default:
@@ -189,9 +198,22 @@ func (t *Target) silent(p *Trouble, err error) {
 	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, os.ErrDeadlineExceeded):
 		p.Answer = "none within " + t.Timeout.String()
 		p.Next = []string{"a longer --timeout", "another address: a firewall may swallow what goes to this one"}
+		if t.Path != "/socket.io/" {
+			p.Next = append([]string{"without --path: Node.js may leave requests to other paths than its own unanswered"}, p.Next...)
+		}
+	case strings.Contains(text, "refused a redirect"):
+		_, where, _ := strings.Cut(text, " to ")
+		if _, last, ok := strings.Cut(where, " to "); ok {
+			where = last
+		}
+		p.Answer = "a redirect to " + clean(where) + ", which is not followed: credentials would go there"
+		p.Next = []string{"that URL itself, if you trust it"}
 	case strings.Contains(text, "malformed HTTP response"):
 		p.Answer = "not HTTP"
 		p.Next = []string{"https:// in place of http://, or another port"}
+	case t.Base.Scheme == "http" && (errors.Is(err, io.EOF) || errors.Is(err, syscall.ECONNRESET)):
+		p.Answer = "none: the server dropped the connection"
+		p.Next = []string{"https:// in place of http://: it may want TLS", "another port"}
 	default:
 		p.Answer = "none: " + clean(innermost(err).Error())
 		p.Next = []string{"roomwire probe " + t.Base.String()}
