@@ -34,7 +34,9 @@ type benchCmd struct {
 
 // Help implements kong.HelpProvider.
 func (c *benchCmd) Help() string {
-	return `  connect  clients connect: TCP, transport, namespace; they stay until the end
+	return `Scenarios:
+
+  connect  clients connect: TCP, transport, namespace; they stay until the end
   ping     every client asks for a namespace that does not exist, and again when it is refused:
            a round trip through the server that needs no handler
   echo     every client emits --echo-event, and again when it is acknowledged

@@ -13,7 +13,9 @@ type completionCmd struct {
 
 // Help implements kong.HelpProvider.
 func (c *completionCmd) Help() string {
-	return `  bash  add to ~/.bashrc:  source <(roomwire completion bash)
+	return `How to load it:
+
+  bash  add to ~/.bashrc:  source <(roomwire completion bash)
   zsh   add to ~/.zshrc, after compinit:  source <(roomwire completion zsh)
   fish  roomwire completion fish > ~/.config/fish/completions/roomwire.fish`
 }

@@ -49,10 +49,7 @@ func newScreen(in io.Reader, out io.Writer, style console.Style) (*screen, error
 		}
 		s.restore = func() { _ = term.Restore(int(f.Fd()), old) }
 		s.clock = true
-		s.term = term.NewTerminal(struct {
-			io.Reader
-			io.Writer
-		}{f, out}, "")
+		s.term = term.NewTerminal(&keyboard{in: f, out: out, typed: func() { s.resize(out) }}, "")
 		s.w = s.term
 		s.resize(out)
 	} else {
@@ -65,6 +62,7 @@ func newScreen(in io.Reader, out io.Writer, style console.Style) (*screen, error
 				close(e.passed)
 				continue
 			}
+			s.resize(out)
 			_, _ = io.WriteString(s.w, e.line+"\n")
 		}
 	})
@@ -77,6 +75,14 @@ func (s *screen) resize(out io.Writer) {
 		if width, height, err := term.GetSize(int(f.Fd())); err == nil && width > 0 {
 			_ = s.term.SetSize(width, height)
 		}
+	}
+}
+
+// end leaves the line of the prompt.
+func (s *screen) end() {
+	if s.term != nil {
+		s.term.SetPrompt("")
+		s.print("")
 	}
 }
 

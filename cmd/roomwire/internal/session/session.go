@@ -69,7 +69,8 @@ func Run(ctx context.Context, t *remote.Target, namespaces []string, in io.Reade
 		s.screen.term.AutoCompleteCallback = s.complete
 		s.screen.print(style.Paint(console.Dim, "type EVENT ARG…, ?EVENT ARG… to have it acknowledged, or /help"))
 	}
-	err = s.loop(out)
+	err = s.loop()
+	s.screen.end()
 	s.calls.Wait()
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -116,7 +117,7 @@ func (s *Session) fail(name, text string) {
 var errQuit = errors.New("quit")
 
 // loop does what the lines say until there are no more.
-func (s *Session) loop(out io.Writer) error {
+func (s *Session) loop() error {
 	type line struct {
 		text string
 		err  error
@@ -142,7 +143,6 @@ func (s *Session) loop(out io.Writer) error {
 			if l.err != nil {
 				return l.err
 			}
-			s.screen.resize(out)
 			err := s.do(l.text)
 			if errors.Is(err, errQuit) {
 				return nil
