@@ -9,4 +9,6 @@ cmp -s package-lock.json node_modules/.installed || {
 }
 go run ../../../cmd/roomwire types ../chat --out chat.ts --check
 node_modules/.bin/tsc --project .
+# And whatever else a contract can hold is TypeScript.
+node_modules/.bin/tsc --ignoreConfig --noEmit --strict --target es2022 ../../../cmd/roomwire/internal/typescript/testdata/everything.ts
 echo "the TypeScript client compiles against the contract"

@@ -3,6 +3,7 @@
 package typescript
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"go/ast"
@@ -21,8 +22,8 @@ import (
 type contract struct {
 	pkg    *packages.Package
 	events []eventConst
-	docs   map[token.Pos]string // of types and fields, by the position of their name
-	enums  map[*types.TypeName][]string
+	docs   map[token.Pos]string                 // of types and fields, by the position of their name
+	others map[*types.Package]*packages.Package // whose comments have not been read
 }
 
 // An eventConst is one constant of a contract.
@@ -59,7 +60,12 @@ func load(pattern string) (*contract, error) {
 		}
 		return nil, fmt.Errorf("package %s cannot be read:\n%w", pattern, errors.Join(errs...))
 	}
-	c := &contract{pkg: pkg, docs: map[token.Pos]string{}, enums: map[*types.TypeName][]string{}}
+	c := &contract{pkg: pkg, docs: map[token.Pos]string{}, others: map[*types.Package]*packages.Package{}}
+	packages.Visit(pkgs, nil, func(p *packages.Package) {
+		if p != pkg {
+			c.others[p.Types] = p
+		}
+	})
 	for _, f := range pkg.Syntax {
 		if err := c.file(f); err != nil {
 			return nil, err
@@ -95,6 +101,49 @@ func (c *contract) file(f *ast.File) error {
 	return nil
 }
 
+// know reads the comments of the package of a type.
+func (c *contract) know(obj *types.TypeName) {
+	other := c.others[obj.Pkg()]
+	if other == nil {
+		return
+	}
+	delete(c.others, obj.Pkg())
+	for _, f := range other.Syntax {
+		for _, d := range f.Decls {
+			g, ok := d.(*ast.GenDecl)
+			if !ok || g.Tok != token.TYPE {
+				continue
+			}
+			for _, spec := range g.Specs {
+				c.typeDocs(g, spec.(*ast.TypeSpec))
+			}
+		}
+	}
+}
+
+// enum returns the constants of a string type, in the order of the source: all
+// that its package has, or only those that others can name.
+func (c *contract) enum(obj *types.TypeName) []string {
+	if b, ok := obj.Type().Underlying().(*types.Basic); !ok || b.Info()&types.IsString == 0 || obj.Pkg() == nil {
+		return nil
+	}
+	var all []*types.Const
+	for _, name := range obj.Pkg().Scope().Names() {
+		k, ok := obj.Pkg().Scope().Lookup(name).(*types.Const)
+		if ok && types.Identical(k.Type(), obj.Type()) && (obj.Pkg() == c.pkg.Types || k.Exported()) {
+			all = append(all, k)
+		}
+	}
+	slices.SortFunc(all, func(a, b *types.Const) int { return cmp.Compare(a.Pos(), b.Pos()) })
+	var values []string
+	for _, k := range all {
+		if v := constant.StringVal(k.Val()); !slices.Contains(values, v) {
+			values = append(values, v)
+		}
+	}
+	return values
+}
+
 func (c *contract) typeDocs(g *ast.GenDecl, spec *ast.TypeSpec) {
 	doc := spec.Doc
 	if doc == nil && len(g.Specs) == 1 {
@@ -124,9 +173,6 @@ func (c *contract) constants(g *ast.GenDecl, spec *ast.ValueSpec) error {
 		t, ok := k.Type().(*types.Named)
 		if !ok {
 			continue
-		}
-		if t.Obj().Pkg() == c.pkg.Types && t.TypeArgs().Len() == 0 {
-			c.enums[t.Obj()] = append(c.enums[t.Obj()], constant.StringVal(k.Val()))
 		}
 		if !ast.IsExported(name.Name) || !isEvent(t) {
 			continue

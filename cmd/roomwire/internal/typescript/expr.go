@@ -18,7 +18,7 @@ func (w *writer) expr(t types.Type) (string, error) {
 		text, err := w.expr(t.Elem())
 		return text + " | null", err
 	case *types.Slice:
-		if b, ok := types.Unalias(t.Elem()).(*types.Basic); ok && b.Kind() == types.Byte {
+		if isByte(t.Elem()) {
 			w.binary = true
 			return "Binary", nil
 		}
@@ -45,6 +45,12 @@ func (w *writer) expr(t types.Type) (string, error) {
 	return "", fmt.Errorf("a %s cannot be sent", t)
 }
 
+// isByte reports whether a slice of t is binary.
+func isByte(t types.Type) bool {
+	b, ok := t.Underlying().(*types.Basic)
+	return ok && b.Kind() == types.Byte && !has(t, "MarshalJSON") && !has(t, "MarshalText")
+}
+
 func (w *writer) array(elem types.Type) (string, error) {
 	text, err := w.expr(elem)
 	if strings.ContainsAny(text, "|{ ") {
@@ -64,7 +70,7 @@ func (w *writer) record(m *types.Map) (string, error) {
 		if k.Info()&(types.IsString|types.IsInteger) == 0 && !has(m.Key(), "MarshalText") {
 			return "", fmt.Errorf("a map with keys of type %s cannot be sent", m.Key())
 		}
-		if n, ok := types.Unalias(m.Key()).(*types.Named); ok && len(w.c.enums[n.Obj()]) > 0 {
+		if n, ok := types.Unalias(m.Key()).(*types.Named); ok && len(w.c.enum(n.Obj())) > 0 {
 			if key, err = w.expr(n); err != nil {
 				return "", err
 			}
@@ -143,7 +149,11 @@ func (w *writer) name(t *types.Named) (name string, known bool) {
 func argName(t types.Type) string {
 	switch t := types.Unalias(t).(type) {
 	case *types.Named:
-		return t.Obj().Name()
+		name := t.Obj().Name()
+		for i := range t.TypeArgs().Len() {
+			name += argName(t.TypeArgs().At(i))
+		}
+		return strings.ToUpper(name[:1]) + name[1:]
 	case *types.Basic:
 		return strings.ToUpper(t.Name()[:1]) + t.Name()[1:]
 	case *types.Slice:
@@ -160,6 +170,7 @@ func argName(t types.Type) string {
 // its first use.
 func (w *writer) declare(name string, t *types.Named) error {
 	w.order = append(w.order, name)
+	w.c.know(t.Origin().Obj())
 	doc := comment("", w.c.docs[t.Origin().Obj().Pos()])
 	if s, ok := t.Underlying().(*types.Struct); ok {
 		fields, err := w.fields(s, "  ")
@@ -174,16 +185,19 @@ func (w *writer) declare(name string, t *types.Named) error {
 		return nil
 	}
 	var text string
-	if values := w.c.enums[t.Obj()]; len(values) > 0 {
+	if values := w.c.enum(t.Obj()); len(values) > 0 {
 		all := make([]string, len(values))
 		for i, v := range values {
 			all[i] = quoted(v)
 		}
-		text = strings.Join(slices.Compact(all), " | ")
+		text = strings.Join(all, " | ")
 	} else {
 		var err error
 		if text, err = w.expr(t.Underlying()); err != nil {
 			return fmt.Errorf("%s: %w", t.Obj().Name(), err)
+		}
+		if value, ok := strings.CutPrefix(text, "Record<string, "); ok { // which must not refer to the type itself
+			text = "{ [key: string]: " + strings.TrimSuffix(value, ">") + " }"
 		}
 	}
 	w.declared[name] = doc + "export type " + name + " = " + text + ";\n"
@@ -261,17 +275,38 @@ func (w *writer) collect(s *types.Struct, indent string, depth int) ([]field, er
 
 // property fills in the type of a field.
 func (w *writer) property(f *field, t types.Type, options []string) (err error) {
-	if slices.Contains(options, "omitempty") || slices.Contains(options, "omitzero") {
+	if slices.Contains(options, "omitzero") || slices.Contains(options, "omitempty") && mayBeEmpty(t) {
 		f.optional = true
 		if p, ok := types.Unalias(t).(*types.Pointer); ok {
 			t = p.Elem() // nil is left out, so it is never null
 		}
 	}
 	f.typ, err = w.expr(t)
-	if slices.Contains(options, "string") {
-		f.typ = "string"
+	if !slices.Contains(options, "string") {
+		return err
+	}
+	p, isPointer := types.Unalias(t).(*types.Pointer)
+	if isPointer {
+		t = p.Elem()
+	}
+	if _, ok := t.Underlying().(*types.Basic); ok && !has(t, "MarshalJSON") {
+		if f.typ = "string"; isPointer {
+			f.typ = "string | null"
+		}
 	}
 	return err
+}
+
+// mayBeEmpty reports whether a value of type t may be one that omitempty leaves
+// out, which a struct never is.
+func mayBeEmpty(t types.Type) bool {
+	switch t := t.Underlying().(type) {
+	case *types.Struct:
+		return false
+	case *types.Array:
+		return t.Len() == 0
+	}
+	return true
 }
 
 func (f *field) line() string {

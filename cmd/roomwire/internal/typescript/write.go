@@ -130,10 +130,10 @@ func (w *writer) reply(out types.Type) (string, error) {
 // params lays a Go type out as arguments, as events do: none for struct{}, one
 // for each field of a struct that embeds event.Args, or else one.
 func (w *writer) params(t types.Type, fallback string) ([]param, error) {
-	s, ok := structOf(t)
-	if ok && s.NumFields() == 0 && types.Identical(types.Unalias(t).Underlying(), s) {
+	if s, ok := types.Unalias(t).(*types.Struct); ok && s.NumFields() == 0 {
 		return nil, nil
 	}
+	s, ok := structOf(t)
 	if !ok || !positional(s) {
 		text, err := w.expr(t)
 		return []param{{name: nameFor(t, fallback), typ: text}}, err

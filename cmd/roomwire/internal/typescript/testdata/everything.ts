@@ -22,6 +22,16 @@ export interface ClientToServerEvents {
    * of two lines. It must not end here: *\/
    */
   said: (function_: string, userID: UserID) => void;
+  optional: (optional: Optional) => void;
+  /** an object without fields is one argument */
+  void: (empty: Empty, reply: (empty: Empty | null | Failure) => void) => void;
+  folders: (value: Folder) => void;
+  foreign: (car: Car) => void;
+  blobs: (value: Record<string, Blob>) => void;
+  hidden: (hidden: Hidden) => void;
+  times: (page: PageTime) => void;
+  nested: (page: PagePageBlob) => void;
+  levels: (value: Level) => void;
 }
 
 /** What the server sends, and the client listens to. */
@@ -40,6 +50,16 @@ export interface ServerToClientEvents {
   tree: (node: Node) => void;
   default: (default_: Default) => void;
   told: (everything: Everything) => void;
+  optional: (optional: Optional) => void;
+  /** an object without fields is one argument */
+  void: (empty: Empty, reply: (empty: Empty | null | Failure) => void) => void;
+  folders: (value: Folder) => void;
+  foreign: (car: Car) => void;
+  blobs: (value: Record<string, Blob>) => void;
+  hidden: (hidden: Hidden) => void;
+  times: (page: PageTime) => void;
+  nested: (page: PagePageBlob) => void;
+  levels: (value: Level) => void;
 }
 
 /** A User is somebody. */
@@ -72,6 +92,66 @@ export interface Node {
 export interface Default {
   A: boolean;
 }
+
+/** Optional has fields that are always there, and some that are not. */
+export interface Optional {
+  /** never empty */
+  time: string;
+  inner: Empty;
+  array: number[];
+  none?: number[];
+  zero?: string;
+  flag?: boolean;
+  quoted: string | null;
+  maybe?: string;
+  /** a list is not quoted */
+  list: number[];
+}
+
+/** Empty is not struct{}. */
+export interface Empty {
+}
+
+/** A Folder refers to itself. */
+export type Folder = { [key: string]: Folder };
+
+/** A Car is from elsewhere. */
+export interface Car {
+  /** of the paint */
+  color: Color;
+}
+
+/** A Color is one of a few. */
+export type Color = "red" | "green";
+
+/** A Blob is binary, as is what is made of an Octet. */
+export type Blob = Binary;
+
+/** hidden is not exported, its fields are. */
+export interface Hidden {
+  blob: Blob;
+}
+
+/** A Page is generic. */
+export interface PageTime {
+  items: string[];
+  next?: number;
+}
+
+/** A Page is generic. */
+export interface PagePageBlob {
+  items: PageBlob[];
+  next?: number;
+}
+
+/** A Page is generic. */
+export interface PageBlob {
+  items: Blob[];
+  next?: number;
+}
+
+/** A Level is a number. */
+export type Level = number;
 
 /** Everything has a field of every kind. */
 export interface Everything {
