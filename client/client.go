@@ -146,6 +146,7 @@ func (c *Client) Of(namespace string) *Socket {
 	s := c.sockets[namespace]
 	if s == nil {
 		s = newSocket(c, namespace)
+		s.shutDown = c.state == closed
 		c.sockets[namespace] = s
 	}
 	return s

@@ -204,3 +204,11 @@ func next[T any](t *testing.T, ch <-chan T) T {
 		panic("unreachable")
 	}
 }
+
+// stalled is a transport on which nothing ever happens.
+type stalled struct{}
+
+func (stalled) RoundTrip(r *http.Request) (*http.Response, error) {
+	<-r.Context().Done()
+	return nil, r.Context().Err()
+}

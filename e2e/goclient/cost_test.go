@@ -1,0 +1,102 @@
+package goclient_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"os"
+	"os/exec"
+	"slices"
+	"sync"
+	"syscall"
+	"testing"
+
+	"github.com/roomwire/roomwire/client"
+	"github.com/roomwire/roomwire/engine"
+)
+
+// A cost is what a process of clients has done, and the CPU time it took.
+type cost struct {
+	Ops int64 `json:"ops"`
+	CPU int64 `json:"cpu"` // µs
+}
+
+func (c cost) perOp() float64 { return float64(c.CPU) / float64(c.Ops) }
+
+const costClients = 100
+
+// TestEchoCost measures the CPU time that 100 clients need for an echo with an
+// acknowledgement from the official server: clients of Go, each time beside
+// those of Node.js, once both are warm. COST_ROUNDS=5 runs it, alone on a machine.
+func TestEchoCost(t *testing.T) {
+	if url := os.Getenv("COST_URL"); url != "" {
+		echoes(t, url)
+		return
+	}
+	rounds := size("COST_ROUNDS", 0)
+	if rounds == 0 {
+		t.Skip("COST_ROUNDS is not set")
+	}
+	s := startNode(t, serverOptions{}, 0)
+	measured := func(cmd *exec.Cmd) cost {
+		cmd.Stderr = os.Stderr
+		out, err := cmd.Output()
+		if err != nil {
+			t.Fatal(err)
+		}
+		var c cost
+		if err := json.NewDecoder(bytes.NewReader(out)).Decode(&c); err != nil {
+			t.Fatalf("%v: %s", err, out)
+		}
+		return c
+	}
+	var ratios []float64
+	for range rounds {
+		node := measured(exec.Command("node", "cost.cjs", s.url, fmt.Sprint(costClients), fmt.Sprint(size("COST_ECHOES", 40000))))
+		own := exec.Command(os.Args[0], "-test.run=^TestEchoCost$")
+		own.Env = append(os.Environ(), "COST_URL="+s.url)
+		ours := measured(own)
+		ratios = append(ratios, ours.perOp()/node.perOp())
+		t.Logf("Go %.2f µs per echo (%d), Node.js %.2f µs (%d): %.2f", ours.perOp(), ours.Ops, node.perOp(), node.Ops, ours.perOp()/node.perOp())
+	}
+	slices.Sort(ratios)
+	t.Logf("median %.2f", ratios[len(ratios)/2])
+}
+
+func echoes(t *testing.T, url string) {
+	sockets := make([]*client.Socket, costClients)
+	for i := range sockets {
+		c := client.New(url, &client.Options{Engine: engine.DialOptions{Transports: []string{"websocket"}}})
+		defer c.Close()
+		sockets[i] = c.Of("/")
+		if err := sockets[i].Connect(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	round := func(n int) {
+		var wg sync.WaitGroup
+		for _, s := range sockets {
+			wg.Go(func() {
+				for range n / costClients {
+					if v, err := client.Call[string](t.Context(), s, "echo", "hello"); err != nil || v != "hello" {
+						t.Error(v, err)
+						return
+					}
+				}
+			})
+		}
+		wg.Wait()
+	}
+	n := size("COST_ECHOES", 40000)
+	round(n / 4)
+	before := cpuTime()
+	round(n)
+	_ = json.NewEncoder(os.Stdout).Encode(cost{int64(n), cpuTime() - before})
+}
+
+// cpuTime returns the CPU time of this process, in µs.
+func cpuTime() int64 {
+	var u syscall.Rusage
+	_ = syscall.Getrusage(syscall.RUSAGE_SELF, &u) // fails for a wrong address only
+	return u.Utime.Nano()/1000 + u.Stime.Nano()/1000
+}
