@@ -52,6 +52,10 @@ func TestDelaysDoubleUpToTheMaximumWithJitter(t *testing.T) {
 	})
 }
 
+// hangUps is how often the server accepts and hangs up; 10,000 take some
+// seconds, and a minute with the race detector.
+const hangUps = 1000
+
 func TestServerThatHangsUpAtOnceIsAskedEverMoreSlowly(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newFake(t, func(c *fakeConn, p string) {
@@ -62,11 +66,15 @@ func TestServerThatHangsUpAtOnceIsAskedEverMoreSlowly(t *testing.T) {
 			for range s.packets {
 			}
 		}()
+		go func() {
+			for range s.conns {
+			}
+		}()
 		var n atomic.Int64
 		all := make(chan bool)
 		c := s.client(nil)
 		c.Of("/").OnConnect(func(context.Context) {
-			if n.Add(1) == 500 {
+			if n.Add(1) == hangUps {
 				close(all)
 			}
 		})
@@ -74,7 +82,7 @@ func TestServerThatHangsUpAtOnceIsAskedEverMoreSlowly(t *testing.T) {
 		before := runtime.NumGoroutine()
 		_ = c.Of("/").Connect(t.Context())
 		<-all
-		if d := time.Since(start) / 500; d < 2*time.Second {
+		if d := time.Since(start) / hangUps; d < 2*time.Second {
 			t.Errorf("asked every %v", d)
 		}
 		if now := runtime.NumGoroutine(); now > before+20 {
@@ -82,6 +90,7 @@ func TestServerThatHangsUpAtOnceIsAskedEverMoreSlowly(t *testing.T) {
 		}
 		_ = c.Close()
 		close(s.packets)
+		close(s.conns)
 	})
 }
 
