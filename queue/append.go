@@ -2,6 +2,7 @@ package queue
 
 import (
 	"context"
+	"encoding/binary"
 	"fmt"
 	"slices"
 )
@@ -75,7 +76,7 @@ func (l *Log) append(tx *tx, opt *LogOptions, rs []Record, answers []Appended) (
 	var rooms []roomState
 	for i := range rs {
 		if rs[i].ID != "" && opt.IDs.Count > 0 {
-			o, ok, err := l.st.now.ids.find(tx, l.seen, l.st.id, rs[i].ID)
+			o, ok, err := l.ids.find(tx, &l.st.now.ids, rs[i].ID)
 			if err != nil {
 				return false, err
 			}
@@ -94,6 +95,7 @@ func (l *Log) append(tx *tx, opt *LogOptions, rs []Record, answers []Appended) (
 	}
 	l.st.touch(tx)
 	v := &l.st.now
+	key := recordKey(l.st.id, 0)
 	for i := range rs {
 		r := &rs[i]
 		if answers[i].Duplicate {
@@ -105,15 +107,16 @@ func (l *Log) append(tx *tx, opt *LogOptions, rs []Record, answers []Appended) (
 		}
 		seq := v.next
 		v.next++
-		key := recordKey(l.st.id, seq)
-		b := encodeRecord(key, r, tx.now)
+		binary.BigEndian.PutUint64(key[len(key)-8:], seq)
+		b := encodeRecord(tx.c.scratch, key, r, tx.now)
+		tx.c.scratch = b[:0]
 		tx.batch.Set(key, b)
 		v.count++
 		v.bytes += uint64(len(b))
-		l.index(tx, r.Rooms, seq)
+		l.index.add(tx, r.Rooms, seq)
 		answers[i].Offset = Offset{v.epoch, seq}
 		if r.ID != "" && opt.IDs.Count > 0 {
-			v.ids.remember(tx, l.seen, l.st.id, answers[i].Offset, opt.IDs, r.ID)
+			l.ids.remember(tx, &v.ids, answers[i].Offset, opt.IDs, r.ID)
 		}
 		for j := range rooms {
 			if slices.Contains(r.Rooms, rooms[j].room) {
@@ -134,17 +137,6 @@ func earlier(rs []Record, id string) int {
 		return -1
 	}
 	return slices.IndexFunc(rs, func(r Record) bool { return r.ID == id })
-}
-
-// index makes a record findable by its rooms.
-func (l *Log) index(tx *tx, rooms []string, seq uint64) {
-	if len(rooms) == 0 {
-		tx.batch.Set(appendNumber(everybodyPrefix(l.st.id), seq), nil)
-		return
-	}
-	for _, room := range rooms {
-		tx.batch.Set(appendNumber(roomPrefix(l.st.id, room), seq), nil)
-	}
 }
 
 func roomsOf(rs []Record) []string {

@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"slices"
 )
 
 // A Report is what [Check] found.
@@ -68,7 +69,7 @@ type CheckOptions struct {
 // against what they are of, counts against what there is. It returns an error
 // only when it could not go on.
 func Check(ctx context.Context, st Storage, o CheckOptions) (*Report, error) {
-	c := &checker{st: st, r: &Report{}, states: make(map[uint32]*tally), boxes: make(map[string]*boxState)}
+	c := &checker{st: st, r: &Report{}, states: make(map[uint32]*tally), boxes: make(map[string]*boxState), rows: make(map[string][]uint64)}
 	err := walk(ctx, st, func(key, value []byte) error {
 		c.r.Keys++
 		c.look(key, value)
@@ -108,6 +109,7 @@ type checker struct {
 	r      *Report
 	states map[uint32]*tally
 	boxes  map[string]*boxState // what there is, by key
+	rows   map[string][]uint64  // of the index of rooms: the last looked at, by prefix
 
 	set    []keyValue // what a repair writes
 	remove [][]byte
@@ -144,8 +146,10 @@ func (c *checker) look(key, v []byte) {
 	}
 	t := c.of(key)
 	switch kind {
-	case keyRoom, keyExpiry, keySessionAt:
-		c.lookIndex(t, key)
+	case keyRoom:
+		c.lookRow(t, key, v, bad)
+		return
+	case keyExpiry, keySessionAt: // they may outlive what they are of
 		return
 	case keyGroup:
 		c.lookGroup(t, key, v, bad)
@@ -222,41 +226,81 @@ func (c *checker) lookRecord(t *tally, key, v []byte) {
 		}
 	}
 	for i, p := range prefixes {
-		k := appendNumber(p, seq)
-		if _, ok, err := c.st.Get(k); ok && err == nil {
-			continue
-		}
-		if len(e.Rooms) > 0 && c.trimmed(id, e.Rooms[i], seq) {
+		if c.indexed(p, seq) || len(e.Rooms) > 0 && c.trimmed(id, e.Rooms[i], seq) {
 			continue
 		}
 		c.r.add("index", key, "room index lacks the record")
-		c.set = append(c.set, keyValue{k, nil})
+		c.set = append(c.set, keyValue{appendNumber(bytes.Clone(p), seq), nil})
 	}
+}
+
+// indexed reports whether a row of the index of rooms holds a record.
+func (c *checker) indexed(prefix []byte, seq uint64) bool {
+	row := c.rows[string(prefix)]
+	if len(row) == 0 || row[len(row)-1] < seq {
+		cur := c.st.Cursor(appendNumber(bytes.Clone(prefix), seq), after(prefix))
+		defer cur.Close()
+		if !cur.Next() {
+			return false
+		}
+		row, _ = decodeRow(nil, cur.Key(), cur.Value())
+		if len(c.rows) > 10_000 {
+			clear(c.rows)
+		}
+		c.rows[string(prefix)] = row
+	}
+	_, found := slices.BinarySearch(row, seq)
+	return found
 }
 
 // trimmed reports whether a room's own retention removed the record.
 func (c *checker) trimmed(id uint32, room string, seq uint64) bool {
-	key := roomStateKey(id, room)
-	v, ok, err := c.st.Get(key)
-	if err != nil || !ok {
-		return false
-	}
-	r, err := decodeRoomState(key, v)
+	r, err := c.roomState(id, room)
 	return err == nil && r.trimmed >= seq
 }
 
-// lookIndex checks that what an index names is there. Expiry keys may outlive
-// what they are of.
-func (c *checker) lookIndex(t *tally, key []byte) {
-	if key[0] != keyRoom {
+func (c *checker) roomState(id uint32, room string) (r roomState, err error) {
+	key := roomStateKey(id, room)
+	v, ok, err := c.st.Get(key)
+	if err != nil || !ok {
+		return r, err
+	}
+	return decodeRoomState(key, v)
+}
+
+// lookRow checks that the records that a row of the index of rooms names are
+// there, but for those that were trimmed.
+func (c *checker) lookRow(t *tally, key, v []byte, bad func(error)) {
+	row, err := decodeRow(nil, key, v)
+	if err != nil {
+		bad(err) // records that it named lack it, which is noted
 		return
 	}
-	k := recordKey(binary.BigEndian.Uint32(key[1:5]), lastNumber(key))
-	if _, ok, err := c.st.Get(k); ok || err != nil {
+	id := binary.BigEndian.Uint32(key[1:5])
+	state, _ := decodeLogState(objectKey(keyState, id), t.state)
+	first := state.first
+	if room, _, ok := cutText(key[5:]); ok {
+		if r, err := c.roomState(id, room); err == nil {
+			first = max(first, r.trimmed+1)
+		}
+	}
+	var there []uint64
+	gone := false
+	for _, seq := range row {
+		if _, ok, err := c.st.Get(recordKey(id, seq)); ok || err != nil {
+			there = append(there, seq)
+		} else if seq >= first {
+			gone = true
+		}
+	}
+	if len(there) > 0 && !gone {
 		return
 	}
 	c.r.add("index", key, "room index names a record that is not there")
 	c.remove = append(c.remove, bytes.Clone(key))
+	for _, seq := range there {
+		c.set = append(c.set, keyValue{appendNumber(bytes.Clone(key[:len(key)-8]), seq), nil})
+	}
 }
 
 func (c *checker) lookGroup(t *tally, key, v []byte, bad func(error)) {

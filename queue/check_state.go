@@ -151,11 +151,11 @@ func (c *checker) compareSessions(key []byte, t *tally) {
 func (c *checker) repair() error {
 	for len(c.set)+len(c.remove) > 0 {
 		b := c.st.NewBatch()
-		for n := 0; n < 1000 && len(c.remove) > 0; n++ {
+		for b.Len() < 1000 && len(c.remove) > 0 { // all of it first: what is set may stand under the same key
 			b.Delete(c.remove[0])
 			c.remove = c.remove[1:]
 		}
-		for n := 0; n < 1000 && len(c.set) > 0; n++ {
+		for b.Len() < 1000 && len(c.set) > 0 {
 			b.Set(c.set[0].key, c.set[0].value)
 			c.set = c.set[1:]
 		}

@@ -48,6 +48,7 @@ type committer struct {
 
 	last    chan struct{} // closed when the last group has ended
 	overlay map[string][]byte
+	scratch []byte // for a value that goes into a batch at once
 }
 
 // do runs o in some group, and returns when it is done. ctx bounds the time
@@ -215,7 +216,9 @@ func (c *committer) apply(tx *tx, part []*op, sync bool) {
 			tx.wait = wait
 		}
 		for _, s := range tx.dirty {
-			tx.shows = append(tx.shows, s.saved())
+			if show := s.saved(); show != nil {
+				tx.shows = append(tx.shows, show)
+			}
 		}
 		tx.dirty = tx.dirty[:0]
 		return
@@ -295,10 +298,11 @@ type tx struct {
 	wait     func() error // for the disk
 }
 
-// changed is a state that the leader changes in memory; see [state].
+// changed is something that the leader changes in memory and writes once for
+// the group; see [state].
 type changed interface {
 	save(tx *tx)   // writes it to the batch
-	saved() func() // it was applied; the answer is to be called when it is durable
+	saved() func() // it was applied; the answer, unless nil, is to be called when it is durable
 	undo()         // it was not
 }
 

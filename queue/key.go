@@ -9,9 +9,9 @@ const (
 	keyName      = 'n' // kind, name → number of the object
 	keyState     = 'm' // object → its state
 	keyRecord    = 'l' // log, seq → record
-	keyRoom      = 'r' // log, room, seq → nothing: the index of rooms
+	keyRoom      = 'r' // log, room, seq → a row of the index of rooms: see index.go
 	keyRoomState = 'q' // log, room → count, bytes, trimmed to; with a retention of its own only
-	keyID        = 'd' // object, generation, ID → offset: what was published before
+	keyID        = 'd' // object, generation, seq → IDs: see ids.go
 	keyMessage   = 'x' // mailboxes, box, seq → message
 	keyBox       = 'b' // mailboxes, box → its state
 	keyExpiry    = 'e' // mailboxes, time, box, seq → nothing

@@ -102,7 +102,10 @@ type Log struct {
 	opt  atomic.Pointer[LogOptions]
 	st   state[logState]
 	gone atomic.Bool
-	seen *seen
+
+	// Both are the leader's.
+	ids   *knownIDs
+	index roomIndex
 
 	// floor is the first sequence that readers may find. It is raised before
 	// records are removed, so that no reader takes a removal for silence.
@@ -151,7 +154,10 @@ func (s *Store) Log(ctx context.Context, name string, o *LogOptions) (*Log, erro
 			return nil, err
 		}
 		l.st.init(id, v, encodeLogState)
-		l.seen = newSeen(v.ids)
+		l.index = roomIndex{object: id, rooms: make(map[string][]uint64)}
+		if l.ids, err = loadIDs(tx.c.storage, id, v.ids); err != nil {
+			return nil, err
+		}
 		l.floor.Store(v.first)
 		p := objectKey(keyRoomState, id)
 		c := tx.c.storage.Cursor(p, after(p))
@@ -194,9 +200,9 @@ func (l *Log) Bounds() Bounds {
 	return Bounds{Epoch: v.epoch, First: max(v.first, l.floor.Load()), Last: v.next - 1, Count: int64(v.count), Bytes: int64(v.bytes)}
 }
 
-func encodeRecord(key []byte, r *Record, ms int64) []byte {
-	v := newSeal(len(r.ID) + len(r.Header) + len(r.Data) + 16*(len(r.Rooms)+len(r.Except)) + 24)
-	v = putNumber(v, uint64(ms))
+// encodeRecord seals a record for key, in the place of what dst holds.
+func encodeRecord(dst, key []byte, r *Record, ms int64) []byte {
+	v := putNumber(append(dst[:0], sealVersion, 0, 0, 0, 0), uint64(ms))
 	v = putText(v, r.ID)
 	v = putTexts(v, r.Rooms)
 	v = putTexts(v, r.Except)

@@ -70,7 +70,7 @@ type Mailboxes struct {
 	opt  atomic.Pointer[MailboxOptions]
 	st   state[boxesState]
 	gone atomic.Bool
-	seen *seen
+	ids  *knownIDs // the leader's
 	line line
 
 	forgotten atomic.Int64 // when empty mailboxes were last looked for, in milliseconds
@@ -120,7 +120,9 @@ func (s *Store) Mailboxes(ctx context.Context, name string, o *MailboxOptions) (
 			return nil, err
 		}
 		m.st.init(id, v, encodeBoxesState)
-		m.seen = newSeen(v.ids)
+		if m.ids, err = loadIDs(tx.c.storage, id, v.ids); err != nil {
+			return nil, err
+		}
 		m.forgotten.Store(tx.now)
 		return m, nil
 	})
@@ -323,7 +325,7 @@ func (b Mailbox) publish(tx *tx, opt *MailboxOptions, o *Outgoing, scans bool) (
 	}
 	v := &m.st.now
 	if o.Key != "" && opt.IDs.Count > 0 {
-		at, ok, err := v.ids.find(tx, m.seen, m.st.id, b.recipient, b.topic, o.Key)
+		at, ok, err := m.ids.find(tx, &v.ids, b.recipient, b.topic, o.Key)
 		if err != nil {
 			return r, err
 		}
@@ -376,7 +378,7 @@ func (b Mailbox) publish(tx *tx, opt *MailboxOptions, o *Outgoing, scans bool) (
 	box.used = uint64(tx.now)
 	b.putState(tx, &box)
 	if o.Key != "" && opt.IDs.Count > 0 {
-		v.ids.remember(tx, m.seen, m.st.id, at, opt.IDs, b.recipient, b.topic, o.Key)
+		m.ids.remember(tx, &v.ids, at, opt.IDs, b.recipient, b.topic, o.Key)
 	}
 	r.ID, r.Seq = at.String(), at.Seq
 	return r, nil

@@ -164,20 +164,28 @@ func (l *Log) seekRooms(st Storage, rooms []string, p *piece) error {
 	prefix := objectKey(keyRoom, l.st.id)
 	c := st.Cursor(prefix, after(prefix))
 	defer c.Close()
-	var seqs []uint64
+	var seqs, row []uint64
 	// Up to the horizon every room was looked at.
 	horizon := p.last
 	look := func(prefix []byte) error {
 		n := 0
 		for ok := c.Seek(appendNumber(prefix, p.pos+1)); ok && bytes.HasPrefix(c.Key(), prefix); ok = c.Next() {
-			seq := lastNumber(c.Key())
-			if seq > horizon {
-				break
+			var err error
+			if row, err = decodeRow(row[:0], c.Key(), c.Value()); err != nil {
+				return err
 			}
-			seqs = append(seqs, seq)
-			if n++; n == p.want {
-				horizon = seq
-				break
+			for _, seq := range row {
+				switch {
+				case seq <= p.pos:
+					continue
+				case seq > horizon:
+					return c.Err()
+				}
+				seqs = append(seqs, seq)
+				if n++; n == p.want {
+					horizon = seq
+					return c.Err()
+				}
 			}
 		}
 		return c.Err()

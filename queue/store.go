@@ -25,7 +25,7 @@ type Options struct {
 }
 
 // schemaVersion is the version of everything below a [Storage].
-const schemaVersion = 1
+const schemaVersion = 2
 
 // A Store is a storage and the logs, mailboxes, work queues and sessions in
 // it. All methods, and those of what it hands out, may be called by many

@@ -237,41 +237,65 @@ func (l *Log) trimRoom(tx *tx, room string, ret Retention) (more bool, err error
 	prefix := roomPrefix(l.st.id, room)
 	c := tx.c.storage.Cursor(appendNumber(slices.Clone(prefix), max(state.trimmed+1, v.first)), after(prefix))
 	defer c.Close()
-	n := 0
-	for c.Next() {
-		seq := lastNumber(c.Key())
-		key := recordKey(l.st.id, seq)
-		b, ok, err := tx.c.storage.Get(key)
-		if err != nil && !errors.Is(err, ErrDamaged) {
+	var row []uint64
+	for n := 0; !more && c.Next(); {
+		if row, err = decodeRow(row[:0], c.Key(), c.Value()); err != nil {
 			return false, err
 		}
-		e, err := decodeRecord(key, b)
-		if ok && err == nil && ret.fits(int64(state.count), int64(state.bytes), toMillis(e.Time), tx.now) {
-			state.oldest, state.changed = toMillis(e.Time), true
-			break
-		}
-		if n++; n > trimStep {
-			more = true
-			break
-		}
-		tx.batch.Delete(c.Key())
-		state.sub(len(b))
-		state.trimmed = seq
-		if ok && err == nil {
-			gone, err := l.goneElsewhere(tx, e.Rooms, room, seq)
+		for _, seq := range row {
+			if seq <= state.trimmed || seq < v.first {
+				continue
+			}
+			if n++; n > trimStep {
+				more = true
+				break
+			}
+			done, err := l.trimFrom(tx, &state, seq, ret)
 			if err != nil {
 				return false, err
 			}
-			if gone {
-				l.st.touch(tx)
-				tx.batch.Delete(key)
-				v.count -= min(1, v.count)
-				v.bytes -= min(uint64(len(b)), v.bytes)
+			if done {
+				state.put(tx, l.st.id)
+				return false, nil
 			}
+		}
+		if state.trimmed >= lastNumber(c.Key()) {
+			tx.batch.Delete(c.Key())
 		}
 	}
 	state.put(tx, l.st.id)
 	return more, c.Err()
+}
+
+// trimFrom removes a record from a room, and altogether if no other room holds
+// it, unless ret fits: then the room is done.
+func (l *Log) trimFrom(tx *tx, room *roomState, seq uint64, ret Retention) (done bool, err error) {
+	key := recordKey(l.st.id, seq)
+	b, ok, err := tx.c.storage.Get(key)
+	if err != nil && !errors.Is(err, ErrDamaged) {
+		return false, err
+	}
+	e, err := decodeRecord(key, b)
+	known := ok && err == nil
+	if known && ret.fits(int64(room.count), int64(room.bytes), toMillis(e.Time), tx.now) {
+		room.oldest, room.changed = toMillis(e.Time), true
+		return true, nil
+	}
+	room.sub(len(b))
+	room.trimmed = seq
+	if !known {
+		return false, nil
+	}
+	gone, err := l.goneElsewhere(tx, e.Rooms, room.room, seq)
+	if err != nil || !gone {
+		return false, err
+	}
+	l.st.touch(tx)
+	v := &l.st.now
+	tx.batch.Delete(key)
+	v.count -= min(1, v.count)
+	v.bytes -= min(uint64(len(b)), v.bytes)
+	return false, nil
 }
 
 // goneElsewhere reports whether no other room than this one holds the record.

@@ -66,7 +66,7 @@ type Work struct {
 	opt  atomic.Pointer[WorkOptions]
 	st   state[workState]
 	gone atomic.Bool
-	seen *seen
+	ids  *knownIDs // the leader's
 
 	mu     sync.Mutex
 	pushed chan struct{} // closed and made anew when there may be something to lease
@@ -143,7 +143,9 @@ func (s *Store) Work(ctx context.Context, name string, o *WorkOptions) (*Work, e
 			return nil, err
 		}
 		w.st.init(id, v, encodeWorkState)
-		w.seen = newSeen(v.ids)
+		if w.ids, err = loadIDs(tx.c.storage, id, v.ids); err != nil {
+			return nil, err
+		}
 		return w, nil
 	})
 	if err == nil && o != nil {
@@ -227,7 +229,7 @@ func (w *Work) push(tx *tx, opt *WorkOptions, jobs []Job, answers []Pushed) erro
 		if jobs[i].Key == "" || opt.IDs.Count < 0 {
 			continue
 		}
-		at, ok, err := w.st.now.ids.find(tx, w.seen, w.st.id, jobs[i].Key)
+		at, ok, err := w.ids.find(tx, &w.st.now.ids, jobs[i].Key)
 		if err != nil {
 			return err
 		}
@@ -266,7 +268,7 @@ func (w *Work) push(tx *tx, opt *WorkOptions, jobs []Job, answers []Pushed) erro
 			tx.put(h, encodeNumbers(h, uint64(len(v.groups))))
 		}
 		if j.Key != "" && opt.IDs.Count > 0 {
-			v.ids.remember(tx, w.seen, w.st.id, Offset{v.epoch, seq}, opt.IDs, j.Key)
+			w.ids.remember(tx, &v.ids, Offset{v.epoch, seq}, opt.IDs, j.Key)
 		}
 	}
 	return nil
