@@ -36,6 +36,7 @@ type engine struct {
 	freeMu    sync.Mutex
 	freeAt    time.Time // when free was asked for
 	free      uint64
+	total     uint64
 	unflushed atomic.Pointer[error] // why the last flush or compaction went wrong; nil when it did not
 }
 
@@ -241,26 +242,47 @@ func (c *cursor) Close() error {
 	return translate(err)
 }
 
-type batch struct{ b *pebble.Batch }
+type batch struct {
+	b       *pebble.Batch
+	added   int // bytes of values
+	removed int // keys, a range for one
+}
 
-func (b batch) Set(key, value []byte)     { _ = b.b.Set(key, value, nil) } // never fails
-func (b batch) Delete(key []byte)         { _ = b.b.Delete(key, nil) }
-func (b batch) DeleteRange(lo, hi []byte) { _ = b.b.DeleteRange(lo, hi, nil) }
-func (b batch) Len() int                  { return int(b.b.Count()) }
+func (b *batch) Set(key, value []byte) {
+	b.added += len(value)
+	_ = b.b.Set(key, value, nil) // never fails
+}
+
+func (b *batch) Delete(key []byte) {
+	b.removed++
+	_ = b.b.Delete(key, nil)
+}
+
+func (b *batch) DeleteRange(lo, hi []byte) {
+	b.removed++
+	_ = b.b.DeleteRange(lo, hi, nil)
+}
+
+func (b *batch) Len() int { return int(b.b.Count()) }
+
+// frees reports whether a batch removes more than it adds: of what it adds, no
+// more than the counts that go with what it removes.
+func (b *batch) frees() bool { return b.removed > 0 && b.added <= 64*(b.removed+1) }
 
 // NewBatch implements queue.Storage.
-func (e *engine) NewBatch() queue.Batch { return batch{e.db.NewBatch()} }
+func (e *engine) NewBatch() queue.Batch { return &batch{b: e.db.NewBatch()} }
 
 // Apply implements queue.Storage.
 func (e *engine) Apply(qb queue.Batch, sync bool) (func() error, error) {
-	b := qb.(batch).b
+	qbatch := qb.(*batch)
+	b := qbatch.b
 	if err := e.failed.Load(); err != nil {
 		return nil, *err
 	}
 	if e.opt.ReadOnly {
 		return nil, queue.ErrReadOnly
 	}
-	if err := e.room(b.Len()); err != nil {
+	if err := e.room(qbatch); err != nil {
 		return nil, err
 	}
 	e.batches++
@@ -303,12 +325,15 @@ func (e *engine) await(b *pebble.Batch, n uint64) error {
 }
 
 // room refuses a write for which the disk has no room, before Pebble finds
-// out in the middle of it. It asks the disk at most every tenth of a second.
-func (e *engine) room(n int) error {
+// out in the middle of it. The first write of a start is small and let
+// through, so that a store on a full disk can be read; and what makes room has
+// three quarters of what must be left. It asks the disk at most every tenth of
+// a second.
+func (e *engine) room(b *batch) error {
 	if err := e.unflushed.Load(); err != nil && vfs.IsNoSpaceError(*err) {
 		return fmt.Errorf("%w: %w", queue.ErrFull, *err)
 	}
-	if e.opt.MinFree < 0 {
+	if e.opt.MinFree < 0 || e.batches == 0 {
 		return nil
 	}
 	e.freeMu.Lock()
@@ -318,10 +343,20 @@ func (e *engine) room(n int) error {
 		if err != nil {
 			return nil // not every file system can tell
 		}
-		e.freeAt, e.free = now, u.AvailBytes
+		e.freeAt, e.free, e.total = now, u.AvailBytes, u.TotalBytes
 	}
-	if e.free < uint64(e.opt.MinFree)+uint64(n) {
-		return fmt.Errorf("%w: %d MiB left in %s, %d MiB wanted", queue.ErrFull, e.free>>20, e.dir, e.opt.MinFree>>20)
+	want := uint64(e.opt.MinFree)
+	if want == 0 {
+		want = defaultMinFree
+		if e.total > 0 {
+			want = min(want, e.total/8)
+		}
+	}
+	if b.frees() {
+		want /= 4
+	}
+	if e.free < want+uint64(b.b.Len()) {
+		return fmt.Errorf("%w: %d MiB left in %s, %d MiB wanted", queue.ErrFull, e.free>>20, e.dir, want>>20)
 	}
 	return nil
 }

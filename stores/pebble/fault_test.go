@@ -124,6 +124,62 @@ func TestFullDiskRefusesAndRecovers(t *testing.T) {
 	})
 }
 
+func TestFullDiskLetsMessagesBeReadAndRemoved(t *testing.T) {
+	var free atomic.Uint64
+	free.Store(1 << 30)
+	fs := vfs.NewMem()
+	s := open(t, "data", &pebble.Options{FS: fullFS{fs, &free}})
+	publish := func(s *pebble.Store) (string, error) {
+		m, err := s.Mailboxes(background, "acme", nil)
+		if err != nil {
+			return "", err
+		}
+		r, err := m.Box("ada", "").Publish(background, queue.Outgoing{Data: make([]byte, 100)}, nil)
+		return r.ID, err
+	}
+	id, err := publish(s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.Close()
+
+	free.Store(20 << 20)
+	s = open(t, "data", &pebble.Options{FS: fullFS{fs, &free}})
+	if _, err := publish(s); !errors.Is(err, queue.ErrFull) {
+		t.Errorf("publish: %v", err)
+	}
+	m, err := s.Mailboxes(background, "acme", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for m, err := range m.Box("ada", "").Pending(background, 0, 0) {
+		if err != nil || m.ID != id {
+			t.Errorf("%v, %v", m, err)
+		}
+	}
+	if n, err := m.Box("ada", "").Ack(background, id); n != 1 || err != nil {
+		t.Errorf("ack: %d, %v", n, err)
+	}
+}
+
+func TestDirectoryThatCannotBeWrittenToIsNotSaidToBeInUse(t *testing.T) {
+	dir := t.TempDir()
+	s, err := pebble.Open(dir, &pebble.Options{FS: lockedFS{vfs.Default}, Logger: quiet})
+	if err == nil {
+		s.Close()
+	}
+	if !errors.Is(err, syscall.EROFS) || errors.Is(err, pebble.ErrLocked) {
+		t.Errorf("got %v", err)
+	}
+}
+
+// lockedFS is a file system without a place for locks.
+type lockedFS struct{ vfs.FS }
+
+func (lockedFS) Lock(name string) (io.Closer, error) {
+	return nil, &os.PathError{Op: "open", Path: name, Err: syscall.EROFS}
+}
+
 // until calls f until it is true; the store looks at the disk ten times a second.
 func until(t *testing.T, f func() bool) {
 	t.Helper()

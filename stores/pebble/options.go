@@ -20,7 +20,9 @@ type Options struct {
 	MemTable int
 	// MinFree is the room that must be left on the disk, in bytes. With less,
 	// writes are refused with queue.ErrFull, and taken again when there is
-	// enough. Zero: 64 MiB. Negative: writes are never refused for it.
+	// enough; those that only remove something are taken down to a quarter of
+	// it. Zero: 64 MiB, or an eighth of a disk of less than 512 MiB. Negative:
+	// writes are never refused for it.
 	MinFree int64
 	// Janitor is the time between two rounds of the queue's janitor. Zero: a
 	// minute. Negative: no janitor.
@@ -32,6 +34,8 @@ type Options struct {
 	// what was not synced.
 	FS vfs.FS
 }
+
+const defaultMinFree = 64 << 20
 
 func (o *Options) withDefaults() *Options {
 	var c Options
@@ -46,9 +50,6 @@ func (o *Options) withDefaults() *Options {
 	}
 	if c.MemTable <= 0 {
 		c.MemTable = 8 << 20
-	}
-	if c.MinFree == 0 {
-		c.MinFree = 64 << 20
 	}
 	if c.FS == nil {
 		c.FS = vfs.Default

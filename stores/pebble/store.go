@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"syscall"
 	"time"
 
 	"github.com/cockroachdb/pebble/v2"
@@ -80,8 +81,11 @@ func lockDir(dir string, o *Options) (*pebble.Lock, error) {
 	if err == nil {
 		return lock, nil
 	}
-	if o.ReadOnly && errors.Is(err, os.ErrNotExist) {
+	switch {
+	case o.ReadOnly && errors.Is(err, os.ErrNotExist):
 		return nil, fmt.Errorf("pebble: there is no store in %s: %w", dir, err)
+	case errors.Is(err, os.ErrNotExist), errors.Is(err, os.ErrPermission), errors.Is(err, syscall.EROFS), vfs.IsNoSpaceError(err):
+		return nil, fmt.Errorf("pebble: cannot lock the store in %s, which takes a file in it that can be written to: %w", dir, err)
 	}
 	return nil, fmt.Errorf("%w: %s is open in another process: stop that one, or give this one a directory of its own (%v)", ErrLocked, dir, err)
 }
