@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -159,12 +160,16 @@ func (e *engine) fail(err error) {
 	}
 }
 
+// wrongSize is what Pebble says, without a kind of its own, when it finds
+// a table of another size than it wrote.
+const wrongSize = "object size mismatch"
+
 // translate gives an error the queue's words.
 func translate(err error) error {
 	switch {
 	case err == nil:
 		return nil
-	case pebble.IsCorruptionError(err):
+	case pebble.IsCorruptionError(err), strings.Contains(err.Error(), wrongSize):
 		return fmt.Errorf("%w: %w", queue.ErrDamaged, err)
 	case errors.Is(err, pebble.ErrReadOnly):
 		return queue.ErrReadOnly

@@ -371,6 +371,31 @@ func TestFlippedBitInATableIsFoundAndItsNeighboursAreServed(t *testing.T) {
 	checkRepaired(t, dir, epoch, max(served, 1))
 }
 
+func TestTruncatedTableIsFoundAndLeftForABackup(t *testing.T) {
+	dir := t.TempDir()
+	s := open(t, dir, nil)
+	fill(t, openLog(t, s), 100)
+	s.Close()
+	table := newest(t, dir, ".sst")
+	st, err := os.Stat(table)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Truncate(table, st.Size()-20); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := pebble.Open(dir, &pebble.Options{Logger: quiet}); !errors.Is(err, queue.ErrDamaged) || !strings.Contains(err.Error(), "fsck") {
+		t.Fatalf("open: %v", err)
+	}
+	r, err := pebble.Fsck(background, dir, &pebble.Options{Logger: quiet}, true)
+	if err == nil || !strings.Contains(err.Error(), "restore a backup") || !r.Lost {
+		t.Fatalf("repair: %+v, %v", r, err)
+	}
+	if _, err := os.Stat(table); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestChangedValueIsNeverServedAndItsNeighboursAre(t *testing.T) {
 	dir := t.TempDir()
 	s := open(t, dir, nil)

@@ -102,6 +102,7 @@ func rebuild(ctx context.Context, dir string, o *Options, r *queue.Report) error
 	w.ReadOnly = false
 	from, err := openForFsck(work, &w)
 	if err != nil {
+		_ = o.FS.RemoveAll(work)
 		return fmt.Errorf("pebble: the tables of %s cannot be opened either: restore a backup: %w", dir, err)
 	}
 	for _, b := range batches {

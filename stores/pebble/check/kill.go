@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
@@ -38,7 +39,10 @@ func child(dir string) error {
 	if err := json.NewDecoder(os.Stdin).Decode(&p); err != nil {
 		return err
 	}
-	s, err := pebble.Open(dir, options(nil))
+	s, err := pebble.Open(dir, options(p.Die.on(vfs.Default, func() {
+		_ = syscall.Kill(syscall.Getpid(), syscall.SIGKILL)
+		select {} // nothing more happens here
+	})))
 	if err != nil {
 		return err
 	}
@@ -54,7 +58,7 @@ func child(dir string) error {
 // killCycle lets a child work in dir for a while, kills it, and verifies what
 // is there.
 func killCycle(dir string, m *model, r *rand.Rand) (steps int, err error) {
-	m.plan.Seed = r.Uint64()
+	m.prepare(r)
 	exe, err := os.Executable()
 	if err != nil {
 		return 0, err
@@ -94,10 +98,13 @@ func killCycle(dir string, m *model, r *rand.Rand) (steps int, err error) {
 	}
 	_ = cmd.Process.Kill()
 	_ = cmd.Wait()
-	if timer == nil {
+	switch {
+	case timer != nil:
+		timer.Stop()
+	case m.plan.Die == (fault{}):
 		return 0, fmt.Errorf("the child did nothing")
 	}
-	timer.Stop()
+	// The plan is done when the fault came before the time was up.
 	if err != nil {
 		return steps, err
 	}

@@ -5,7 +5,9 @@
 //
 // A cycle of the mode "kill" runs the workload in a process of its own and
 // kills it with SIGKILL. One of the mode "unsynced" runs it on a file system
-// in memory, that forgets in a crash what was not synced. It ends with a
+// in memory, that forgets in a crash what was not synced. Three crashes of four
+// come at a certain operation on the disk, in the middle of an append, a sync, a
+// new log, a table, a manifest or a removal; the others at any time. It ends with a
 // verdict, and with status 1 when an invariant does not hold; the same seed
 // makes the same choices again, though not the same timing.
 package main
@@ -14,8 +16,11 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"maps"
 	"math/rand/v2"
 	"os"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
@@ -60,7 +65,7 @@ func progress(w io.Writer, mode string, seed uint64, done, of, steps int, begun 
 func kills(w io.Writer, seed uint64, cycles int) error {
 	r := rand.New(rand.NewPCG(seed, 1))
 	begun, total := time.Now(), 0
-	dir, m := "", (*model)(nil)
+	dir, m, deaths := "", (*model)(nil), make(tally)
 	for i := range cycles {
 		if i%generation == 0 {
 			if dir != "" {
@@ -77,11 +82,36 @@ func kills(w io.Writer, seed uint64, cycles int) error {
 			return fmt.Errorf("cycle %d, store left in %s: %w", i, dir, err)
 		}
 		total += steps
+		deaths.count(m)
 		progress(w, "kill", seed, i+1, cycles, total, begun)
 	}
 	os.RemoveAll(dir)
-	fmt.Fprintf(w, "kill: held: %d cycles, %d steps, 0 acknowledged messages lost, 0 doubled, 0 out of order\n", cycles, total)
+	fmt.Fprintf(w, "kill: held: %d cycles, %d steps, 0 acknowledged messages lost, 0 doubled, 0 out of order; %s\n", cycles, total, deaths)
 	return nil
+}
+
+// A tally counts for what the cycles were meant, and what was published again.
+type tally map[string]int
+
+func (t tally) count(m *model) {
+	kind := m.plan.Die.Kind
+	if kind == "" {
+		kind = "no place"
+	}
+	t[kind]++
+	t["repeats"] += m.repeats
+	m.repeats = 0
+}
+
+// String tells the counts.
+func (t tally) String() string {
+	text := fmt.Sprintf("%d publishes repeated; crashes aimed at:", t["repeats"])
+	for _, kind := range slices.Sorted(maps.Keys(t)) {
+		if kind != "repeats" {
+			text += fmt.Sprintf(" %s %d,", kind, t[kind])
+		}
+	}
+	return strings.TrimSuffix(text, ",")
 }
 
 // honest is a disk that does what it says.
@@ -92,8 +122,9 @@ func crashes(w io.Writer, seed uint64, cycles int, disk func(vfs.FS) vfs.FS) err
 	r := rand.New(rand.NewPCG(seed, 2))
 	begun, total := time.Now(), 0
 	var (
-		fs *vfs.MemFS
-		m  *model
+		fs     *vfs.MemFS
+		m      *model
+		deaths = make(tally)
 	)
 	for i := range cycles {
 		if i%generation == 0 {
@@ -105,8 +136,9 @@ func crashes(w io.Writer, seed uint64, cycles int, disk func(vfs.FS) vfs.FS) err
 		}
 		fs = left
 		total += steps
+		deaths.count(m)
 		progress(w, "unsynced", seed, i+1, cycles, total, begun)
 	}
-	fmt.Fprintf(w, "unsynced: held: %d cycles, %d steps, 0 acknowledged messages lost, 0 doubled, 0 out of order\n", cycles, total)
+	fmt.Fprintf(w, "unsynced: held: %d cycles, %d steps, 0 acknowledged messages lost, 0 doubled, 0 out of order; %s\n", cycles, total, deaths)
 	return nil
 }

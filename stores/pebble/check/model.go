@@ -4,6 +4,9 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"maps"
+	"math/rand/v2"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -25,7 +28,26 @@ type model struct {
 	jobs  map[string]*fact
 	done  map[string]bool
 
-	plan plan
+	plan    plan
+	repeats int // publishes of what was acknowledged in an earlier life
+}
+
+// prepare makes the plan of the next cycle.
+func (m *model) prepare(r *rand.Rand) {
+	m.plan.Seed = r.Uint64()
+	m.plan.Again, m.plan.Remail = some(r, m.log), some(r, m.mail)
+	m.plan.Die = randomFault(r)
+}
+
+// some returns some of the IDs that are certain, in an order that r decides.
+func some(r *rand.Rand, facts map[string]*fact) (ids []string) {
+	for _, id := range slices.Sorted(maps.Keys(facts)) {
+		if facts[id].certain && facts[id].at != "" {
+			ids = append(ids, id)
+		}
+	}
+	r.Shuffle(len(ids), func(i, j int) { ids[i], ids[j] = ids[j], ids[i] })
+	return ids[:min(len(ids), 20)]
 }
 
 type fact struct {
@@ -65,6 +87,13 @@ func (m *model) hear(s step) error {
 			facts[s.ID] = f
 		}
 		return f
+	}
+	if s.Again {
+		m.repeats++
+		if f := map[string]*fact{"log": m.log[s.ID], "mail": m.mail[s.ID]}[s.What]; f == nil || f.at != s.At {
+			return broken("I7 idempotence", "%s was published again and is at %s: %+v", s.ID, s.At, f)
+		}
+		return nil
 	}
 	switch s.What {
 	case "log":

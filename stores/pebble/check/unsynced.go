@@ -16,15 +16,35 @@ import (
 // not synced is gone, or partly gone. It verifies what is left and returns it.
 // The store sees fs through disk.
 func crashCycle(fs *vfs.MemFS, disk func(vfs.FS) vfs.FS, m *model, r *rand.Rand) (left *vfs.MemFS, steps int, err error) {
-	m.plan.Seed = r.Uint64()
-	s, err := pebble.Open("data", options(disk(fs)))
+	m.prepare(r)
+	cfg := vfs.CrashCloneCfg{}
+	if r.IntN(2) == 0 {
+		cfg.UnsyncedDataPercent = 1 + r.IntN(100)
+		cfg.RNG = rand.New(rand.NewPCG(r.Uint64(), 0))
+	}
+	var (
+		mu             sync.Mutex
+		history        []step
+		certain, begun int
+	)
+	count := func() int {
+		mu.Lock()
+		defer mu.Unlock()
+		return len(history)
+	}
+	crashed := make(chan struct{})
+	crash := sync.OnceFunc(func() {
+		// What was acknowledged before the crash begins is certain. What is
+		// acknowledged while it happens may be on either side of it.
+		certain = count()
+		left = fs.CrashClone(cfg)
+		begun = count()
+		close(crashed)
+	})
+	s, err := pebble.Open("data", options(m.plan.Die.on(disk(fs), crash)))
 	if err != nil {
 		return nil, 0, broken("reopen", "%v", err)
 	}
-	var (
-		mu      sync.Mutex
-		history []step
-	)
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
 	ended := make(chan error, 1)
@@ -35,22 +55,11 @@ func crashCycle(fs *vfs.MemFS, disk func(vfs.FS) vfs.FS, m *model, r *rand.Rand)
 			history = append(history, st)
 		})
 	}()
-	time.Sleep(time.Duration(r.IntN(60_000)) * time.Microsecond)
-	// What was acknowledged before the crash begins is certain. What is
-	// acknowledged while it happens may be on either side of it.
-	count := func() int {
-		mu.Lock()
-		defer mu.Unlock()
-		return len(history)
+	select {
+	case <-crashed:
+	case <-time.After(time.Duration(r.IntN(60_000)) * time.Microsecond):
+		crash()
 	}
-	certain := count()
-	cfg := vfs.CrashCloneCfg{}
-	if r.IntN(2) == 0 {
-		cfg.UnsyncedDataPercent = 1 + r.IntN(100)
-		cfg.RNG = rand.New(rand.NewPCG(r.Uint64(), 0))
-	}
-	left = fs.CrashClone(cfg)
-	begun := count()
 	cancel()
 	// The power may fail before the workload has even opened its queues.
 	if err := <-ended; err != nil && !errors.Is(err, context.Canceled) {
@@ -61,7 +70,9 @@ func crashCycle(fs *vfs.MemFS, disk func(vfs.FS) vfs.FS, m *model, r *rand.Rand)
 	}
 	for i, st := range history[:begun] {
 		if i >= certain {
-			st.Done = false
+			if st.Done = false; st.Again {
+				continue
+			}
 		}
 		if err := m.hear(st); err != nil {
 			return nil, certain, err

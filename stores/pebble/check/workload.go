@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -25,12 +27,13 @@ const (
 
 // A step says that something begins (Done false) or was acknowledged.
 type step struct {
-	Done bool   `json:"d,omitempty"`
-	What string `json:"w"`           // "log", "mail", "ack", "job", "work"
-	ID   string `json:"i"`           // of the publish, or of what is acknowledged
-	Room string `json:"r,omitempty"` // "": everybody
-	At   string `json:"a,omitempty"` // the offset or ID that it got
-	Seq  uint64 `json:"s,omitempty"`
+	Done  bool   `json:"d,omitempty"`
+	Again bool   `json:"o,omitempty"` // it was acknowledged in an earlier life
+	What  string `json:"w"`           // "log", "mail", "ack", "job", "work"
+	ID    string `json:"i"`           // of the publish, or of what is acknowledged
+	Room  string `json:"r,omitempty"` // "": everybody
+	At    string `json:"a,omitempty"` // the offset or ID that it got
+	Seq   uint64 `json:"s,omitempty"`
 }
 
 // A plan says where each publisher begins. What it did last is repeated, as a
@@ -40,6 +43,12 @@ type plan struct {
 	Next [publishers]int `json:"next"` // the counter that was begun last
 	Mail int             `json:"mail"`
 	Jobs int             `json:"jobs"`
+	// Again and Remail are IDs that were acknowledged some time before, to be
+	// published once more.
+	Again  []string `json:"again,omitempty"`
+	Remail []string `json:"remail,omitempty"`
+	// Die says at which operation on the disk the crash comes; see faults.
+	Die fault `json:"die"`
 }
 
 func roomName(i int) string {
@@ -95,6 +104,7 @@ func run(ctx context.Context, s *pebble.Store, p plan, tell func(step)) error {
 	for i := range publishers {
 		wg.Go(func() { publish(ctx, n, i, p.Next[i], rand.New(rand.NewPCG(p.Seed, uint64(i))), tell) })
 	}
+	wg.Go(func() { again(ctx, n, p, tell) })
 	wg.Go(func() { mail(ctx, n, p.Mail, tell) })
 	wg.Go(func() { acknowledge(ctx, n, rand.New(rand.NewPCG(p.Seed, 1000)), tell) })
 	wg.Go(func() { produce(ctx, n, p.Jobs, tell) })
@@ -132,16 +142,49 @@ func publish(ctx context.Context, n nouns, p, from int, r *rand.Rand, tell func(
 	}
 }
 
+// again publishes once more what was acknowledged before: nothing is stored, and
+// the answer is the first one.
+func again(ctx context.Context, n nouns, p plan, tell func(step)) {
+	for i := range max(len(p.Again), len(p.Remail)) {
+		if i < len(p.Again) {
+			id := p.Again[i]
+			pub, _ := strconv.Atoi(id[1:strings.IndexByte(id, '-')])
+			r := queue.Record{ID: id, Data: payload(id)}
+			if room := roomOf(pub, number(id)); room != "" {
+				r.Rooms = []string{room}
+			}
+			a, err := n.log.Append(ctx, r)
+			if err != nil {
+				return
+			}
+			tell(step{Done: true, Again: true, What: "log", ID: id, At: a.Offset.String(), Seq: a.Offset.Seq})
+		}
+		if i < len(p.Remail) {
+			at, ok := post(ctx, n, p.Remail[i])
+			if !ok {
+				return
+			}
+			tell(step{Done: true, Again: true, What: "mail", ID: p.Remail[i], At: at})
+		}
+	}
+}
+
 func mail(ctx context.Context, n nouns, from int, tell func(step)) {
 	for c := max(from, 1); ctx.Err() == nil; c++ {
 		id := fmt.Sprint("m-", c)
 		tell(step{What: "mail", ID: id})
-		r, err := n.boxes.Box(fmt.Sprint("user", c%boxes), "").Publish(ctx, queue.Outgoing{Key: id, Data: payload(id)}, nil)
-		if err != nil {
+		at, ok := post(ctx, n, id)
+		if !ok {
 			return
 		}
-		tell(step{Done: true, What: "mail", ID: id, At: r.ID})
+		tell(step{Done: true, What: "mail", ID: id, At: at})
 	}
+}
+
+func post(ctx context.Context, n nouns, id string) (at string, ok bool) {
+	box := n.boxes.Box(fmt.Sprint("user", number(id)%boxes), "")
+	r, err := box.Publish(ctx, queue.Outgoing{Key: id, Data: payload(id)}, nil)
+	return r.ID, err == nil
 }
 
 func acknowledge(ctx context.Context, n nouns, r *rand.Rand, tell func(step)) {
