@@ -56,7 +56,7 @@ func openEngine(dir string, o *Options, lock *pebble.Lock) (e *engine, err error
 	defer cache.Unref()
 	po := &pebble.Options{
 		Cache:                       cache,
-		FS:                          o.FS,
+		FS:                          manifestFS{o.FS},
 		Lock:                        lock,
 		ReadOnly:                    o.ReadOnly,
 		FormatMajorVersion:          formatVersion,
@@ -80,6 +80,26 @@ func openEngine(dir string, o *Options, lock *pebble.Lock) (e *engine, err error
 	}
 	return e, nil
 }
+
+// manifestFS syncs the directory when there is a new manifest in it. Pebble
+// marks a manifest as the current one and syncs the directory after that alone:
+// where a file that is synced is not yet sure of its name, a power failure could
+// leave the mark without the manifest.
+type manifestFS struct{ vfs.FS }
+
+func (fs manifestFS) Create(name string, category vfs.DiskWriteCategory) (vfs.File, error) {
+	f, err := fs.FS.Create(name, category)
+	if err != nil || !strings.HasPrefix(fs.PathBase(name), "MANIFEST-") {
+		return f, err
+	}
+	if err := syncDir(fs.FS, fs.PathDir(name)); err != nil {
+		f.Close()
+		return nil, err
+	}
+	return f, nil
+}
+
+func (fs manifestFS) Unwrap() vfs.FS { return fs.FS }
 
 // guard calls into Pebble. Where Pebble would end the process, or panic, for
 // an error of the disk, guard returns it. f runs on a goroutine of its own,

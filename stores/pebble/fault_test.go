@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"strings"
@@ -100,6 +101,38 @@ type fullFS struct {
 
 func (fs fullFS) GetDiskUsage(string) (vfs.DiskUsage, error) {
 	return vfs.DiskUsage{AvailBytes: fs.free.Load()}, nil
+}
+
+// A crash while one manifest follows another, on a disk that keeps of the names
+// in a directory any that were not synced.
+func TestPowerFailureBetweenManifestsLeavesOne(t *testing.T) {
+	mem := vfs.NewCrashableMem()
+	s := open(t, "data", &pebble.Options{FS: mem})
+	add(t, openLog(t, s), "kept")
+	s.Close()
+	var left []*vfs.MemFS
+	s = open(t, "data", &pebble.Options{FS: errorfs.Wrap(mem, errorfs.InjectorFunc(func(op errorfs.Op) error {
+		if op.Kind == errorfs.OpRemove && strings.Contains(op.Path, "marker.manifest") {
+			for seed := range uint64(50) {
+				left = append(left, mem.CrashClone(vfs.CrashCloneCfg{UnsyncedDataPercent: 50, RNG: rand.New(rand.NewPCG(seed, 0))}))
+			}
+		}
+		return nil
+	}))})
+	s.Close()
+	if len(left) == 0 {
+		t.Fatal("no manifest followed another")
+	}
+	for i, fs := range left {
+		s, err := pebble.Open("data", &pebble.Options{FS: fs, Logger: quiet})
+		if err != nil {
+			t.Fatalf("crash %d: %v", i, err)
+		}
+		if n := openLog(t, s).Bounds().Last; n != 1 {
+			t.Errorf("crash %d: %d records", i, n)
+		}
+		s.Close()
+	}
 }
 
 func TestFullDiskRefusesAndRecovers(t *testing.T) {
