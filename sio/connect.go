@@ -123,8 +123,14 @@ func (s *Socket) pass(ctx context.Context, lost *session) error {
 	return s.enter(ctx, nil)
 }
 
-// enter joins the rooms and sends CONNECT, after the events that a recovered
-// socket missed. Deliveries that come meanwhile follow it.
+// maxEarlyReplay is how many bytes of what was missed are sent before CONNECT,
+// as Node.js does with all of it. A client holds them until CONNECT comes and
+// does not count them as seen: if the connection is lost in between, it gets
+// them again. So what is too much for one flight of TCP comes after CONNECT.
+const maxEarlyReplay = 14 << 10
+
+// enter joins the rooms and sends CONNECT and, mostly before it, the events that
+// a recovered socket missed. Deliveries that come meanwhile follow.
 func (s *Socket) enter(ctx context.Context, missed []parser.Payload) error {
 	s.mu.Lock()
 	if s.state.Load() == closed {
@@ -144,8 +150,18 @@ func (s *Socket) enter(ctx context.Context, missed []parser.Payload) error {
 	if s.state.Load() == closed {
 		return ErrClosed
 	}
-	for _, p := range missed {
-		_ = s.conn.send(&parser.Packet{Type: parser.Event, Namespace: s.name, ID: -1, Payload: p}, engine.Later)
+	replay := func(last engine.Mode) {
+		for i, p := range missed {
+			m := engine.Later
+			if i == len(missed)-1 {
+				m = last
+			}
+			_ = s.conn.send(&parser.Packet{Type: parser.Event, Namespace: s.name, ID: -1, Payload: p}, m)
+		}
+	}
+	long := sizes(missed) > maxEarlyReplay
+	if !long {
+		replay(engine.Later)
 	}
 	hello := struct {
 		SID string `json:"sid"`
@@ -157,6 +173,9 @@ func (s *Socket) enter(ctx context.Context, missed []parser.Payload) error {
 	}
 	if err := s.conn.send(&parser.Packet{Type: parser.Connect, Namespace: s.name, ID: -1, Payload: payload}, 0); err != nil {
 		return ErrClosed
+	}
+	if long {
+		replay(0)
 	}
 	for _, e := range s.early {
 		_ = s.eng.Send(e.frames, e.mode)

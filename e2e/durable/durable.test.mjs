@@ -3,11 +3,18 @@ import { test, before, after, beforeEach } from "node:test";
 import assert from "node:assert/strict";
 import { Durable } from "../lib/durable.mjs";
 import { matrix } from "../lib/clients.mjs";
+import { Proxy } from "../lib/proxy.mjs";
 import { ask, next, record } from "../lib/wait.mjs";
 
-let server;
-before(async () => (server = await Durable.start("E2E_DURABLE")));
-after(() => server.stop());
+let server, proxy;
+before(async () => {
+  server = await Durable.start("E2E_DURABLE");
+  proxy = await Proxy.to({ port: new URL(server.url).port });
+});
+after(async () => {
+  await proxy.close();
+  await server.stop();
+});
 
 const numbers = (from, to) => Array.from({ length: to - from }, (_, i) => from + i);
 const values = (got) => got.map(([v]) => v);
@@ -120,6 +127,51 @@ matrix((kit) => {
     assert.equal(await back(s), true);
     await settled(s);
     assert.deepEqual(values(got), numbers(0, 5));
+  });
+
+  test("gets everything once when it is cut in the middle of what it missed, again and again", async () => {
+    const s = await kit.connect(proxy.url, { reconnection: false });
+    await ask(s, "join", room);
+    const got = record(s, "e");
+    const text = "x".repeat(1000);
+    let lost = next(s, "disconnect");
+    proxy.cut();
+    await lost;
+    for (const n of numbers(0, 60)) assert.equal(await ask(control, "emit", room, [n, text]), true);
+    for (const bytes of [500, 5_000, 20_000, 10_000]) {
+      proxy.open();
+      proxy.cutAfter(bytes);
+      lost = Promise.race([next(s, "disconnect"), next(s, "connect_error"), next(s.io, "close")]);
+      s.connect();
+      await lost;
+      s.disconnect().io.engine?.close();
+    }
+    proxy.open();
+    assert.equal(await back(s), true);
+    await settled(s);
+    assert.deepEqual(got.map(([[n]]) => n), numbers(0, 60));
+  });
+
+  test("also of binary events, in two namespaces, one of them dynamic, on one connection", async () => {
+    const s = await member(room);
+    const other = s.io.socket("/tenant-7");
+    const welcome = next(other, "hello");
+    other.connect();
+    await welcome;
+    await ask(other, "join", room);
+    const [got, their] = [record(s, "e"), record(other, "e")];
+    await crash(s);
+    for (const n of numbers(0, 4)) {
+      assert.equal(await ask(control, "emit", room, { n, file: Buffer.from([n, 255]) }), true);
+      assert.equal(await ask(control, "emit-to", "/tenant-7", room, -n), true);
+    }
+    const again = next(other, "hello");
+    assert.equal(await back(s), true);
+    if (!other.active) other.connect();
+    assert.deepEqual(await again, [true]);
+    await Promise.all([settled(s), settled(other)]);
+    assert.deepEqual(got.map(([v]) => [v.n, ...v.file]), numbers(0, 4).map((n) => [n, n, 255]));
+    assert.deepEqual(values(their).map((n) => 0 - n), numbers(0, 4));
   });
 
   test("is not recovered when something it missed is gone", async () => {

@@ -6,6 +6,7 @@ export class Proxy {
   pairs = new Set();
   refusing = false;
   frozen = false;
+  budget = Infinity; // bytes that the server may still send
 
   static async to(server) {
     const p = new Proxy();
@@ -31,7 +32,8 @@ export class Proxy {
         b.destroy();
         this.pairs.delete(pair);
       });
-      a.pipe(b);
+      if (a === client) a.pipe(b);
+      else a.on("data", (d) => this.pass(d, b));
     }
   }
 
@@ -41,14 +43,29 @@ export class Proxy {
     for (const pair of this.pairs) for (const s of pair) s.destroy();
   }
 
+  // Forwards what the server sent, as far as the budget goes, and then cuts.
+  pass(data, client) {
+    client.write(data.subarray(0, this.budget));
+    this.budget -= data.length;
+    if (this.budget > 0) return;
+    this.refusing = true;
+    client.end(() => this.cut());
+  }
+
+  /** Drops every connection after so many further bytes from the server. */
+  cutAfter(bytes) {
+    this.budget = bytes;
+  }
+
   open() {
     this.refusing = false;
+    this.budget = Infinity;
   }
 
   /** Lets no more bytes through, on old connections or new ones, without closing any. */
   freeze() {
     this.frozen = true;
-    for (const pair of this.pairs) for (const s of pair) s.unpipe();
+    for (const pair of this.pairs) for (const s of pair) s.unpipe().removeAllListeners("data");
   }
 
   async close() {

@@ -1,6 +1,6 @@
 // Server has durable rooms, for tests that kill it: those whose names begin
-// with "d:". Clients of the main namespace join rooms; those of /control emit to
-// rooms, and learn when an event is stored.
+// with "d:". Clients of the main namespace, and of any tenant's, join rooms; those
+// of /control emit to rooms, and learn when an event is stored.
 package main
 
 import (
@@ -48,7 +48,8 @@ func run(ctx context.Context, addr, data string, maxAge time.Duration) error {
 		Durable: func(room string) bool { return strings.HasPrefix(room, "d:") },
 	}})
 	serveRooms(srv.Of("/"))
-	serveControl(srv.Of("/control"), srv.Of("/"), store.Store)
+	serveRooms(srv.Of("/tenant-{id}"))
+	serveControl(srv, store.Store)
 
 	mux := http.NewServeMux()
 	mux.Handle("/socket.io/", srv)
@@ -100,10 +101,22 @@ type toRoom struct {
 	Value any
 }
 
+// A toTenant is an event for a room of another namespace.
+type toTenant struct {
+	event.Args
+	Namespace string
+	Room      string
+	Value     any
+}
+
 // serveControl lets clients do what a program would.
-func serveControl(control, ns *sio.Namespace, store *queue.Store) {
+func serveControl(srv *sio.Server, store *queue.Store) {
+	control, ns := srv.Of("/control"), srv.Of("/")
 	sio.OnCall(control, "emit", func(_ context.Context, _ *sio.Socket, in toRoom) (bool, error) {
 		return true, ns.To(in.Room).Emit(context.Background(), "e", in.Value)
+	})
+	sio.OnCall(control, "emit-to", func(_ context.Context, _ *sio.Socket, in toTenant) (bool, error) {
+		return true, srv.Of(in.Namespace).To(in.Room).Emit(context.Background(), "e", in.Value)
 	})
 	sio.OnCall(control, "trim", func(ctx context.Context, _ *sio.Socket, _ struct{}) (bool, error) {
 		l, err := store.Log(ctx, ns.Name(), nil)
