@@ -14,7 +14,7 @@ import (
 // recoverable is a world whose sockets can come back.
 func recoverable(t *testing.T, r *sio.Recovery) (w *world, recovered chan bool, gone chan bool) {
 	w = serve(t, &sio.Options{Recovery: r})
-	recovered, gone = make(chan bool, 100), make(chan bool, 100)
+	recovered, gone = make(chan bool, 1000), make(chan bool, 1000)
 	ns := w.srv.Of("/")
 	ns.OnConnect(func(ctx context.Context, s *sio.Socket) error {
 		if !s.Recovered() {
