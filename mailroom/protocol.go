@@ -61,6 +61,9 @@ type order struct {
 	Ack       bool            `json:"ack"`
 }
 
+// errOrder answers what cannot be decoded; the decoder speaks of Go types.
+var errOrder = &sio.Error{Message: "want one object, whose clientId, event and messageID are text"}
+
 type orderHandler func(ctx context.Context, r *sio.Request, in *order) (any, error)
 
 // handle registers an action.
@@ -68,7 +71,7 @@ func (p *protocol) handle(ns *sio.Namespace, action Action, h orderHandler) {
 	ns.Handle(string(action), func(ctx context.Context, r *sio.Request) (any, error) {
 		var in order
 		if err := r.Bind(&in); err != nil {
-			return nil, err
+			return nil, errOrder
 		}
 		switch {
 		case in.ClientID == "":
@@ -167,6 +170,8 @@ func Public(err error) error {
 		{ErrTooMany, "too many subscriptions"},
 		{ErrID, "messageID cannot be used"},
 		{errOneValue, "a message is one value"},
+		{ErrClosed, "connection is closed"},
+		{context.Canceled, "connection is closed"}, // nobody reads it; it is no failure
 	} {
 		if errors.Is(err, known.err) {
 			return &sio.Error{Message: known.text}

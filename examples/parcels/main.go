@@ -54,11 +54,8 @@ func run(ctx context.Context, addr, data string) error {
 			var parcel struct {
 				ClientID string `json:"clientId"`
 			}
-			if err := r.Bind(&parcel); err != nil {
-				return nil, err
-			}
-			if parcel.ClientID == "" {
-				return nil, &sio.Error{Message: "clientId is missing"}
+			if err := r.Bind(&parcel); err != nil || parcel.ClientID == "" {
+				return nil, &sio.Error{Message: "clientId, a text, is missing"}
 			}
 			receipt, err := office.Publish(context.WithoutCancel(ctx), parcel.ClientID, event, r.Args())
 			return receipt, mailroom.Public(err)
