@@ -126,8 +126,8 @@ func (s *Socket) pass(ctx context.Context, lost *session) error {
 // maxEarlyReplay is how many bytes of what was missed are sent before CONNECT,
 // as Node.js does with all of it. A client holds them until CONNECT comes and
 // does not count them as seen: if the connection is lost in between, it gets
-// them again. So what is too much for one flight of TCP comes after CONNECT.
-const maxEarlyReplay = 14 << 10
+// them again. So what is too much to leave at once comes after CONNECT.
+const maxEarlyReplay = 128 << 10
 
 // enter joins the rooms and sends CONNECT and, mostly before it, the events that
 // a recovered socket missed. Deliveries that come meanwhile follow.

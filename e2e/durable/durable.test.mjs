@@ -133,12 +133,12 @@ matrix((kit) => {
     const s = await kit.connect(proxy.url, { reconnection: false });
     await ask(s, "join", room);
     const got = record(s, "e");
-    const text = "x".repeat(1000);
+    const text = "x".repeat(4000);
     let lost = next(s, "disconnect");
     proxy.cut();
     await lost;
     for (const n of numbers(0, 60)) assert.equal(await ask(control, "emit", room, [n, text]), true);
-    for (const bytes of [500, 5_000, 20_000, 10_000]) {
+    for (const bytes of [2_000, 20_000, 60_000, 20_000]) {
       proxy.open();
       proxy.cutAfter(bytes);
       lost = Promise.race([next(s, "disconnect"), next(s, "connect_error"), next(s.io, "close")]);
