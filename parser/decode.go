@@ -6,6 +6,10 @@ import (
 	"math"
 )
 
+// maxKeptName bounds the namespace that a decoder remembers, so that an idle
+// connection does not keep what its client once asked for.
+const maxKeptName = 128
+
 // maxAttachmentNumber is what a placeholder may hold, whatever the limits say.
 const maxAttachmentNumber = 1<<24 - 1
 
@@ -140,10 +144,15 @@ func (d *jsonDecoder) readNamespace(p *Packet, data []byte, i int) int {
 		name = name[:comma]
 	}
 	if len(name) > 1 {
-		if string(name) != d.namespace {
+		switch {
+		case string(name) == d.namespace:
+			p.Namespace = d.namespace
+		case len(name) > maxKeptName:
+			p.Namespace = string(name)
+		default:
 			d.namespace = string(name)
+			p.Namespace = d.namespace
 		}
-		p.Namespace = d.namespace
 	}
 	return i
 }

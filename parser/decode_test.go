@@ -259,3 +259,17 @@ func TestADeclaredCountAllocatesNothing(t *testing.T) {
 		t.Errorf("%d bytes for a packet of %d", n, len(msg))
 	}
 }
+
+func TestLongNamespaceIsNotKept(t *testing.T) {
+	d := parser.JSON.NewDecoder(parser.Limits{})
+	var p parser.Packet
+	name := "/" + strings.Repeat("n", 1e6)
+	for _, packet := range []string{"0" + name + ",", "0" + name, "2" + name + `,["e"]`} {
+		if done, err := d.Decode(&p, false, []byte(packet)); !done || err != nil || p.Namespace != name {
+			t.Errorf("%.20q: %v, %v, %.20q", packet, done, err, p.Namespace)
+		}
+		if n := parser.Retained(d); n > 1000 {
+			t.Errorf("%d bytes are kept after %.20q", n, packet)
+		}
+	}
+}
