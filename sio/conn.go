@@ -65,7 +65,7 @@ func (c *conn) Message(binary bool, data []byte) error {
 		return nil
 	}
 	if s == nil {
-		return c.violation(fmt.Errorf("packet of type %d for %q, which is not joined", p.Type, p.Namespace))
+		return c.violation(fmt.Errorf("packet of type %d for %q, which is not joined", p.Type, clip(p.Namespace)))
 	}
 	if !complete {
 		return nil
@@ -73,7 +73,7 @@ func (c *conn) Message(binary bool, data []byte) error {
 	switch p.Type {
 	case parser.Event:
 		if s.state.Load() == connecting {
-			return c.violation(fmt.Errorf("event for %q before it is joined", p.Namespace))
+			return c.violation(fmt.Errorf("event for %q before it is joined", clip(p.Namespace)))
 		}
 		if c.tooFast() {
 			return c.drop(&p)
@@ -120,6 +120,15 @@ func (c *conn) drop(p *parser.Packet) error {
 	return nil
 }
 
+// clip shortens a name that a client chose, for the log.
+func clip(name string) string {
+	const most = 100
+	if len(name) <= most {
+		return name
+	}
+	return name[:most] + "…"
+}
+
 // violation counts a breach of the protocol, which ends the connection.
 func (c *conn) violation(err error) error {
 	c.srv.stats.badPackets.Add(1)
@@ -139,12 +148,14 @@ func (c *conn) connect(p *parser.Packet) error {
 	for _, s := range c.sockets {
 		if s.name == p.Namespace {
 			c.mu.Unlock()
-			return c.violation(fmt.Errorf("second CONNECT for %q", p.Namespace))
+			return c.violation(fmt.Errorf("second CONNECT for %q", clip(p.Namespace)))
 		}
 	}
 	limits := &c.srv.opts.Limits
 	var refusal *Error
 	switch {
+	case over(len(p.Namespace), limits.NameBytes):
+		refusal = &Error{Message: "name of the namespace is too long"}
 	case over(len(c.sockets)+1, limits.Namespaces):
 		refusal = &Error{Message: "too many namespaces"}
 	case c.tooFast():
@@ -157,7 +168,7 @@ func (c *conn) connect(p *parser.Packet) error {
 	if refusal != nil {
 		c.mu.Unlock()
 		c.srv.stats.refused.Add(1)
-		c.srv.log.Debug("sio: connect refused", "namespace", p.Namespace, "error", refusal)
+		c.srv.log.Debug("sio: connect refused", "namespace", clip(p.Namespace), "error", refusal)
 		return c.refuse(p.Namespace, refusal)
 	}
 	s := newSocket(c, p.Namespace, slices.Clone(p.Payload.Data))

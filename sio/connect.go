@@ -37,7 +37,7 @@ func (s *Socket) connect() {
 			case public(err).Message == privateMessage:
 				srv.log.Error("sio: guard failed", "namespace", s.name, "error", err)
 			default:
-				srv.log.Debug("sio: connect refused", "namespace", s.name, "error", err)
+				srv.log.Debug("sio: connect refused", "namespace", clip(s.name), "error", err)
 			}
 			s.conn.detach(s, false) // before the client knows, and tries again
 			_ = s.conn.refuse(s.name, public(err))

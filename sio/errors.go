@@ -34,6 +34,9 @@ var (
 	ErrTooManyAcks = errors.New("sio: too many pending acknowledgements")
 	// ErrTooManyRooms says that the socket is in [Limits].Rooms rooms already.
 	ErrTooManyRooms = errors.New("sio: too many rooms")
+	// ErrNameTooLong says that the name of a room has more than
+	// [Limits].NameBytes bytes.
+	ErrNameTooLong = errors.New("sio: name is too long")
 	// ErrParent says that an operation has no meaning for a namespace that
 	// is only the pattern of others.
 	ErrParent = errors.New("sio: not possible on the parent of dynamic namespaces")

@@ -76,6 +76,7 @@ type Limits struct {
 	Namespaces        int // that one connection has joined; default 100
 	DynamicNamespaces int // that live at once, of all patterns together; default 10,000
 	Rooms             int // that one socket is in; default 1,000
+	NameBytes         int // of the name of a namespace or room; default 4 KiB
 	PendingAcks       int // that one socket owes; default 10,000
 	// Events is what may wait to be handled per socket; default 256. An
 	// event counts one, and one more for every 16 KiB. When it is reached
@@ -125,6 +126,7 @@ func (o *Options) withDefaults() Options {
 	setDefault(&l.Namespaces, 100)
 	setDefault(&l.DynamicNamespaces, 10_000)
 	setDefault(&l.Rooms, 1000)
+	setDefault(&l.NameBytes, 4<<10)
 	setDefault(&l.PendingAcks, 10_000)
 	setDefault(&l.Events, 256)
 	setDefault(&l.EventBurst, int(2*l.EventRate))

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -55,5 +56,31 @@ func TestManyRoomNamesAreNotComparedEachWithEach(t *testing.T) {
 		if d := receive(t, took); d > 2*time.Second { // half a billion comparisons take longer
 			t.Errorf("it took %v", d)
 		}
+	}
+}
+
+func TestLongNamesAreRefused(t *testing.T) {
+	w := serve(t, nil)
+	joined := make(chan error, 2)
+	w.srv.Of("/").OnConnect(func(ctx context.Context, s *sio.Socket) error {
+		joined <- s.Join(ctx, "fine", strings.Repeat("r", 4<<10+1))
+		joined <- s.Join(ctx, strings.Repeat("r", 4<<10))
+		return nil
+	})
+	w.srv.OfFunc(func(context.Context, *sio.Socket, string) bool { return true })
+	p := w.connect()
+	if err := receive(t, joined); !errors.Is(err, sio.ErrNameTooLong) {
+		t.Errorf("a room with a long name: %v", err)
+	}
+	if err := receive(t, joined); err != nil {
+		t.Errorf("a room with the longest name: %v", err)
+	}
+	long := "/" + strings.Repeat("n", 4<<10)
+	p.send("40" + long + ",")
+	p.expect("44" + long + `,{"message":"name of the namespace is too long"}`)
+	p.send("40" + long[:4<<10] + ",")
+	p.expect("40" + long[:4<<10] + `,{"sid":"{sid}"}`)
+	if n := w.srv.Stats().RoomOverflows; n != 1 {
+		t.Errorf("%d refusals were counted", n)
 	}
 }

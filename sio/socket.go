@@ -185,8 +185,15 @@ func (s *Socket) Data() map[string]any {
 
 // Join adds the socket to rooms: socket.join. In a guard it takes effect when
 // the socket connects. It returns [ErrClosed] when the socket is closed, and
-// [ErrTooManyRooms] when [Limits].Rooms would be passed.
+// [ErrTooManyRooms] when [Limits].Rooms would be passed, and [ErrNameTooLong]
+// when the name of one passes [Limits].NameBytes.
 func (s *Socket) Join(ctx context.Context, rooms ...string) error {
+	for _, room := range rooms {
+		if over(len(room), s.conn.srv.opts.Limits.NameBytes) {
+			s.conn.srv.stats.roomOverflows.Add(1)
+			return ErrNameTooLong
+		}
+	}
 	if s.state.Load() < joining {
 		s.mu.Lock()
 		if s.state.Load() < joining {
