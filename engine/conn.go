@@ -57,6 +57,7 @@ type Conn struct {
 	need    int           // bytes that did not fit
 	pong    *Prepared     // the reader's: to be sent when it has handled what it read
 	written chan struct{} // closed when the writer stops; nil: nobody waits
+	limit   int           // bytes of a message; 0: Options.MaxPayload
 }
 
 // States of a Conn.

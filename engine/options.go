@@ -12,6 +12,9 @@ type Options struct {
 	PingTimeout    time.Duration // to answer one: pingTimeout; default 20 s
 	UpgradeTimeout time.Duration // to finish an upgrade: upgradeTimeout; default 10 s
 	MaxPayload     int           // bytes of one message or request body: maxHttpBufferSize; default 1e6
+	// HandshakeBytes bounds the URL and the header of a request that opens a
+	// session, which keeps them; default 14 KiB. Above it the answer is 431.
+	HandshakeBytes int
 
 	// Transports are the transports that clients may use, "polling" and
 	// "websocket"; nil: both.

@@ -401,7 +401,9 @@ func (c *Conn) postBegins(rc *http.ResponseController) bool {
 // readBody reads the body of r, no more than allowed and not for ever. Memory
 // grows with what has arrived, not with what was announced.
 func (c *Conn) readBody(rc *http.ResponseController, r *http.Request, buf []byte) ([]byte, int, error) {
-	limit := c.srv.o.MaxPayload
+	c.mu.Lock()
+	limit := c.maxMessage()
+	c.mu.Unlock()
 	if r.ContentLength > int64(limit) {
 		return buf, http.StatusRequestEntityTooLarge, nil
 	}

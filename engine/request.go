@@ -182,6 +182,9 @@ func (s *Server) serveSession(w http.ResponseWriter, r *http.Request, q query, u
 
 // handshake makes the connection that r asks for, if it may have one.
 func (s *Server) handshake(r *http.Request, q query) (*Conn, *refusal) {
+	if size := openingSize(r); size > s.o.HandshakeBytes {
+		return nil, badRequest(http.StatusRequestHeaderFieldsTooLarge, "HANDSHAKE_TOO_LARGE", "bytes", size)
+	}
 	from, f := s.enter(r)
 	if f != nil {
 		return nil, f

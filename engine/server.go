@@ -49,6 +49,7 @@ const (
 	defaultPingTimeout    = 20 * time.Second
 	defaultUpgradeTimeout = 10 * time.Second
 	defaultMaxPayload     = 1_000_000
+	defaultHandshakeBytes = 14 << 10
 	defaultThreshold      = 1024
 	defaultSendBuffer     = 4 << 20
 	defaultWriteTimeout   = 10 * time.Second
@@ -106,7 +107,7 @@ func (o *Options) complete() error {
 			return errors.New("engine: a duration of the options is negative")
 		}
 	}
-	if o.MaxPayload < 0 || o.SendBuffer < 0 {
+	if o.MaxPayload < 0 || o.SendBuffer < 0 || o.HandshakeBytes < 0 {
 		return errors.New("engine: a size of the options is negative")
 	}
 	if a := &o.PerAddress; a.MaxConns < 0 || a.ConnectRate < 0 || a.ConnectBurst < 0 {
@@ -124,6 +125,7 @@ func (o *Options) complete() error {
 	orDefault(&o.UpgradeTimeout, defaultUpgradeTimeout)
 	orDefault(&o.WriteTimeout, defaultWriteTimeout)
 	orDefault(&o.MaxPayload, defaultMaxPayload)
+	orDefault(&o.HandshakeBytes, defaultHandshakeBytes)
 	orDefault(&o.SendBuffer, defaultSendBuffer)
 	if o.HTTPCompressionThreshold == 0 {
 		o.HTTPCompressionThreshold = defaultThreshold

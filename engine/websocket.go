@@ -217,6 +217,7 @@ func (s *Server) upgrade(w http.ResponseWriter, r *http.Request, c *Conn) {
 	if conn == nil {
 		return
 	}
+	conn.SetLimit(probeLimit)
 	p := &probe{c: c, ws: conn, text: wantsText(r)}
 	p.timer.owner = p
 	c.mu.Lock()
@@ -343,6 +344,7 @@ func (p *probe) move() error {
 	}
 	c.lp = nil
 	c.take(p.ws, p.text)
+	c.ws.SetLimit(c.maxMessage())
 	c.srv.count.upgrades.Add(1)
 	c.flush()
 	if h := c.srv.o.Hooks.Upgrade; h != nil {

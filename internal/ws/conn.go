@@ -17,8 +17,8 @@ type Conn struct {
 	client   bool
 	compress bool
 	nc       net.Conn
-	limit    uint64 // bytes of a message
-	early    []byte // what came together with the handshake; nil once served
+	limit    atomic.Uint64 // bytes of a message
+	early    []byte        // what came together with the handshake; nil once served
 }
 
 // Bits of Conn.state.
@@ -29,13 +29,20 @@ const (
 )
 
 func newConn(nc net.Conn, o *Options, client, compress bool, early []byte) *Conn {
-	c := &Conn{nc: nc, client: client, compress: compress, early: early, limit: math.MaxInt}
-	if o.MaxMessage > 0 {
-		c.limit = uint64(o.MaxMessage)
-	}
+	c := &Conn{nc: nc, client: client, compress: compress, early: early}
+	c.SetLimit(o.MaxMessage)
 	c.raw = rawConn(nc)
 	c.below = below(c.raw)
 	return c
+}
+
+// SetLimit makes bytes what [Options].MaxMessage was, for the frames that come
+// from now on. It may be called at any time.
+func (c *Conn) SetLimit(bytes int) {
+	if bytes <= 0 {
+		bytes = math.MaxInt
+	}
+	c.limit.Store(uint64(bytes))
 }
 
 // rawConn returns the descriptor of a connection that is known to hide nothing

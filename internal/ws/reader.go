@@ -183,7 +183,7 @@ func (r *reader) checkSize(h header) error {
 	if h.op.control() {
 		return nil
 	}
-	have, deflated, limit := uint64(0), h.rsv1, r.c.limit
+	have, deflated, limit := uint64(0), h.rsv1, r.c.limit.Load()
 	if h.op == OpContinuation {
 		have, deflated = uint64(len(r.part.message)), r.part.deflated
 	}
@@ -197,7 +197,7 @@ func (r *reader) checkSize(h header) error {
 		p := r.part
 		p.fragments++
 		p.cost += h.length + fragmentCost
-		if p.fragments > maxFragments || p.cost > r.c.limit+max(r.c.limit, minAllowance) {
+		if limit := r.c.limit.Load(); p.fragments > maxFragments || p.cost > limit+max(limit, minAllowance) {
 			return violation(closePolicy, "message is in too many fragments")
 		}
 	}
@@ -292,7 +292,7 @@ func (r *reader) deliver(binary, deflated, started bool, data []byte) error {
 
 // inflate delivers a compressed message.
 func (r *reader) inflate(binary bool, data []byte) error {
-	out, err := inflate(data, r.c.limit)
+	out, err := inflate(data, r.c.limit.Load())
 	if err == nil {
 		if !binary && !utf8.Valid(out) {
 			err = errNotUTF8()
