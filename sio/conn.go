@@ -28,6 +28,10 @@ type conn struct {
 	closed  bool
 }
 
+// connectExtra is what a CONNECT may have besides its name and its payload;
+// nothing longer is of use before one was accepted.
+const connectExtra = 64
+
 // Open implements engine.Handler.
 func (s *Server) Open(c *engine.Conn) engine.Session {
 	cn := &conn{
@@ -40,6 +44,9 @@ func (s *Server) Open(c *engine.Conn) engine.Session {
 	}
 	if s.opts.Limits.EventRate > 0 {
 		cn.rate = &bucket.Bucket{}
+	}
+	if l := &s.opts.Limits; l.AuthBytes > 0 && l.NameBytes > 0 {
+		c.LimitMessages(l.AuthBytes + l.NameBytes + connectExtra)
 	}
 	if s.opts.ConnectTimeout > 0 {
 		cn.joined = time.AfterFunc(s.opts.ConnectTimeout, func() {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -251,4 +252,15 @@ func TestLimitsOfASocket(t *testing.T) {
 	p.expect(`44/b,{"message":"too many namespaces"}`)
 	p.send(`41/a`, `40/b`)
 	p.expect(`40/b,{"sid":"{id}"}`)
+}
+
+func TestNothingLongIsReadBeforeConnect(t *testing.T) {
+	w := serve(t, nil)
+	w.srv.Of("/").Handle("size", func(_ context.Context, r *sio.Request) (any, error) { return len(r.Args().Data), nil })
+	p := w.dial()
+	p.send(`40{"token":"` + strings.Repeat("x", 100_000) + `"}`)
+	p.closed()
+	p = w.connect()
+	p.send(`421["size","` + strings.Repeat("x", 100_000) + `"]`)
+	p.expect(`431[100004]`)
 }

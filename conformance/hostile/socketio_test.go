@@ -312,6 +312,12 @@ func neverAcks(t *testing.T, s *server) {
 func largeAuth(t *testing.T, s *server) {
 	w := opened(t, s)
 	must(t, w.send(`40{"token":"hunter2-`+strings.Repeat("x", 900_000)+`"}`))
+	if code, err := w.closeCode(); err != nil || code != 1009 { // before it is read
+		t.Errorf("closed with %d, %v", code, err)
+	}
+	w.Close()
+	w = opened(t, s)
+	must(t, w.send(`40{"token":"hunter2-`+strings.Repeat("x", 65_600)+`"}`))
 	if p, err := w.next(); err != nil || p != `44{"message":"auth payload is too large"}` {
 		t.Errorf("%.100q, %v", p, err)
 	}
