@@ -22,10 +22,11 @@ type server struct {
 }
 
 // serverArgs make what is given up be given up soon, so that a run of minutes
-// sees as many ends as beginnings.
+// sees as many ends as beginnings, and late enough for a machine that is busy
+// with other things at times.
 var serverArgs = []string{
-	"-addr", "127.0.0.1:0", "-debug", "127.0.0.1:0", "-ping-interval", "4s", "-ping-timeout", "4s",
-	"-connect-timeout", "4s", "-upgrade-timeout", "2s", "-header-timeout", "4s",
+	"-addr", "127.0.0.1:0", "-debug", "127.0.0.1:0", "-ping-interval", "5s", "-ping-timeout", "15s",
+	"-connect-timeout", "15s", "-upgrade-timeout", "5s", "-header-timeout", "10s",
 }
 
 // start builds and runs the fixture; its log goes to a file in dir.

@@ -89,11 +89,11 @@ func (c *crowd) count(kind string) {
 }
 
 func (c *crowd) fail(err error) {
-	c.failed.Add(1)
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if len(c.wrong) < 20 {
+	if c.failed.Add(1) <= 20 {
 		c.wrong = append(c.wrong, err.Error())
+		fmt.Println("  wrong:", err)
 	}
 }
 
