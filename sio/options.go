@@ -46,9 +46,11 @@ type Recovery struct {
 	// MaxEvents and MaxBytes bound the events kept per namespace; default
 	// 100,000 and 64 MiB. A session that missed more than is kept is not recovered.
 	MaxEvents, MaxBytes int
-	// MaxSessions bounds the sessions kept of lost connections per
-	// namespace; default 100,000. The oldest give way.
-	MaxSessions int
+	// MaxSessions and MaxSessionBytes bound the sessions kept in memory of
+	// lost connections per namespace; default 100,000 and 64 MiB, of the names
+	// of their rooms and of their values as far as those are text or bytes.
+	// The oldest give way.
+	MaxSessions, MaxSessionBytes int
 
 	// MayRejoin is asked for each room of a socket that is recovered; rooms
 	// for which it reports false are left out, with what was sent to them.
@@ -136,6 +138,7 @@ func (o *Options) withDefaults() Options {
 		setDefault(&r.MaxEvents, 100_000)
 		setDefault(&r.MaxBytes, 64<<20)
 		setDefault(&r.MaxSessions, 100_000)
+		setDefault(&r.MaxSessionBytes, 64<<20)
 		c.Recovery = &r
 	}
 	return c

@@ -44,7 +44,9 @@ type recovery struct {
 	bytes    int    // of events
 	lost     uint64 // sequence number of the newest event dropped before its time
 	sessions map[string]*session
-	away     list.List // of *session, the longest away first
+	away     list.List   // of *session, the longest away first
+	sizes    int         // of those
+	sweep    *time.Timer // drops what is too old, also when nothing happens; nil: there is nothing
 }
 
 // An entry is one event in memory.
@@ -78,6 +80,7 @@ type session struct {
 	values map[string]any
 	left   uint64 // newest event in memory when it was about to leave its rooms
 	sent   uint64 // newest event in memory sent to it
+	size   int    // of the three above
 	until  time.Time
 	away   *list.Element
 	offset string // what the client says that it has seen last
@@ -244,10 +247,79 @@ func (r *recovery) prune(now time.Time) {
 	}
 	for e := r.away.Front(); e != nil; e = r.away.Front() {
 		s := e.Value.(*session)
-		if !now.After(s.until) && r.away.Len() <= r.opts.MaxSessions {
+		old := now.After(s.until)
+		if !old && r.away.Len() <= r.opts.MaxSessions && r.sizes <= r.opts.MaxSessionBytes {
 			break
 		}
-		r.away.Remove(e)
+		if !old {
+			r.ns.srv.stats.recoveryEvicted.Add(1)
+		}
+		r.back(s)
 		delete(r.sessions, s.pid)
+	}
+	if r.sweep == nil && (len(r.events) > 0 || r.away.Len() > 0) {
+		r.sweep = time.AfterFunc(r.opts.MaxAge, r.swept)
+	}
+}
+
+// swept is called now and then while there is something to get too old.
+func (r *recovery) swept() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.sweep = nil
+	r.prune(time.Now())
+}
+
+// stop ends the sweeping.
+func (r *recovery) stop() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.sweep != nil {
+		r.sweep.Stop()
+	}
+}
+
+// kept returns the number of sessions of lost connections in memory.
+func (r *recovery) kept() int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.away.Len()
+}
+
+// gone notes that the connection of a session is lost. mu is held.
+func (r *recovery) gone(sess *session) {
+	sess.away = r.away.PushBack(sess)
+	r.sizes += sess.size
+}
+
+// back undoes gone. mu is held.
+func (r *recovery) back(sess *session) {
+	if sess.away != nil {
+		r.away.Remove(sess.away)
+		sess.away = nil
+		r.sizes -= sess.size
+	}
+}
+
+// weigh sets the size of a session.
+func (sess *session) weigh() {
+	const each = 32 // of an entry, besides its bytes
+	sess.size = 0
+	for _, room := range sess.rooms {
+		sess.size += each + len(room)
+	}
+	for room := range sess.since {
+		sess.size += each + len(room)
+	}
+	for key, v := range sess.values {
+		sess.size += each + len(key)
+		switch v := v.(type) {
+		case string:
+			sess.size += len(v)
+		case []byte:
+			sess.size += len(v)
+		case restored:
+			sess.size += len(v)
+		}
 	}
 }

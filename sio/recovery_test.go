@@ -3,9 +3,12 @@ package sio_test
 import (
 	"context"
 	"fmt"
+	"runtime"
 	"slices"
+	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/roomwire/roomwire/engine"
 	"github.com/roomwire/roomwire/sio"
@@ -360,5 +363,56 @@ func TestNothingIsLostWhenTheServerCutsWhileItSends(t *testing.T) {
 	close(stop)
 	for last := receive(t, stopped); next < last; {
 		read()
+	}
+}
+
+// away opens n sessions that are in a room each, and cuts them.
+func away(t *testing.T, w *world, n int, recovered, gone chan bool) (pids []string) {
+	t.Helper()
+	for i := range n {
+		p := w.dial()
+		p.send("40")
+		pids = append(pids, p.expect(`40{"sid":"{sid}","pid":"{pid}"}`)[1])
+		receive(t, recovered)
+		p.send(fmt.Sprintf(`421["join","%d%s"]`, i, strings.Repeat("r", 1000)))
+		p.expect(`431[]`)
+		p.cut()
+		receive(t, gone)
+	}
+	return pids
+}
+
+func TestOldestSessionsGiveWay(t *testing.T) {
+	for name, r := range map[string]*sio.Recovery{"count": {MaxSessions: 3}, "bytes": {MaxSessionBytes: 3*2*1050 + 1000}} {
+		t.Run(name, func(t *testing.T) {
+			w, recovered, gone := recoverable(t, r)
+			pids := away(t, w, 5, recovered, gone)
+			if st := w.srv.Stats(); st.RecoveryKept != 3 || st.RecoveryEvicted != 2 {
+				t.Errorf("%d sessions are kept, %d were evicted", st.RecoveryKept, st.RecoveryEvicted)
+			}
+			for i, pid := range pids {
+				p := w.back(pid, "")
+				p.expect(`40{"sid":"{sid}","pid":"{pid}"}`)
+				if got := receive(t, recovered); got != (i >= 2) {
+					t.Errorf("session %d: recovered %v", i, got)
+				}
+			}
+			if st := w.srv.Stats(); st.RecoveryKept != 0 {
+				t.Errorf("%d sessions are kept", st.RecoveryKept)
+			}
+		})
+	}
+}
+
+func TestSessionsAreForgottenWithoutFurtherTraffic(t *testing.T) {
+	w, recovered, gone := recoverable(t, &sio.Recovery{MaxAge: 50 * time.Millisecond})
+	away(t, w, 3, recovered, gone)
+	for deadline := time.Now().Add(10 * time.Second); w.srv.Stats().RecoveryKept > 0; runtime.Gosched() {
+		if time.Now().After(deadline) {
+			t.Fatal("sessions are kept for ever")
+		}
+	}
+	if n := w.srv.Stats().RecoveryEvicted; n != 0 {
+		t.Errorf("%d were evicted", n)
 	}
 }

@@ -250,6 +250,9 @@ func (s *Server) closeNamespace(ctx context.Context, n *Namespace) {
 		return
 	}
 	_ = n.later.lane.Close(ctx)
+	if n.recovery != nil {
+		n.recovery.stop()
+	}
 	if err := n.adapter.Close(ctx); err != nil {
 		s.log.Warn("sio: adapter not closed", "namespace", n.name, "error", err)
 	}

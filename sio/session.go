@@ -51,10 +51,7 @@ func (r *recovery) take(sess *session, s *Socket, offset string) bool {
 
 // own makes s the socket of a session.
 func (r *recovery) own(sess *session, s *Socket) {
-	if sess.away != nil {
-		r.away.Remove(sess.away)
-		sess.away = nil
-	}
+	r.back(sess)
 	sess.live = s
 	r.sessions[sess.pid] = sess
 }
@@ -114,7 +111,7 @@ func (r *recovery) giveBack(s *Socket, sess *session) {
 // release makes a session free to be claimed, as it was before.
 func (r *recovery) release(sess *session) {
 	sess.live, sess.events = nil, nil
-	sess.away = r.away.PushBack(sess)
+	r.gone(sess)
 }
 
 // reaches reports whether memory still has all that a session missed.
@@ -263,6 +260,7 @@ func (r *recovery) keep(s *Socket) {
 	sess.values, sess.since = values, since
 	sess.left, sess.sent = s.left, s.lastSeq.Load()
 	sess.until = now.Add(r.opts.MaxAge)
+	sess.weigh()
 	r.release(sess)
 	r.prune(now)
 }

@@ -6,8 +6,8 @@ import (
 	"github.com/roomwire/roomwire/engine"
 )
 
-// Stats are the counters of a [Server] since its start, but for Sockets and
-// Namespaces, which tell what there is now.
+// Stats are the counters of a [Server] since its start, but for Sockets,
+// Namespaces and RecoveryKept, which tell what there is now.
 type Stats struct {
 	Engine engine.Stats
 
@@ -33,6 +33,8 @@ type Stats struct {
 	Recovered       int64 // sockets that got their state back
 	RecoveryFailed  int64 // sockets that asked for it in vain
 	RecoveryTrimmed int64 // events dropped before their time
+	RecoveryKept    int   // sessions in memory of connections that were lost
+	RecoveryEvicted int64 // of those, dropped before their time
 }
 
 // counters are the live form of Stats.
@@ -44,6 +46,7 @@ type counters struct {
 	ackOverflows, roomOverflows, namespaceOverflows    atomic.Int64
 	rateLimited                                        atomic.Int64
 	stored, recovered, recoveryFailed, recoveryTrimmed atomic.Int64
+	recoveryEvicted                                    atomic.Int64
 }
 
 // Stats returns the counters. It may be called at any time.
@@ -73,10 +76,14 @@ func (s *Server) Stats() Stats {
 		Recovered:          c.recovered.Load(),
 		RecoveryFailed:     c.recoveryFailed.Load(),
 		RecoveryTrimmed:    c.recoveryTrimmed.Load(),
+		RecoveryEvicted:    c.recoveryEvicted.Load(),
 	}
 	for _, n := range s.Namespaces() {
 		st.Namespaces++
 		st.Sockets += n.Len()
+		if r := n.recovery; r != nil {
+			st.RecoveryKept += r.kept()
+		}
 	}
 	return st
 }
