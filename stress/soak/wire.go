@@ -15,7 +15,7 @@ import (
 )
 
 // patience is how long an answer may take before it counts as none.
-const patience = 45 * time.Second
+const patience = 90 * time.Second
 
 const (
 	poll = "/socket.io/?EIO=4&transport=polling"
