@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"strings"
 	"testing"
 	"time"
@@ -82,5 +83,26 @@ func TestLongNamesAreRefused(t *testing.T) {
 	p.expect("40" + long[:4<<10] + `,{"sid":"{sid}"}`)
 	if n := w.srv.Stats().RoomOverflows; n != 1 {
 		t.Errorf("%d refusals were counted", n)
+	}
+}
+
+func TestClientsDoNotFillTheLogWithErrors(t *testing.T) {
+	var log strings.Builder
+	w := serve(t, &sio.Options{Logger: slog.New(slog.NewTextHandler(&log, nil))})
+	left := make(chan struct{})
+	sio.On(w.srv.Of("/"), "join", func(ctx context.Context, s *sio.Socket, room string) error { return s.Join(ctx, room) })
+	w.srv.Of("/").Handle("wait", func(ctx context.Context, r *sio.Request) (any, error) {
+		<-ctx.Done()
+		return nil, r.Socket.Emit(context.Background(), "late")
+	})
+	w.srv.Of("/").OnDisconnect(func(context.Context, *sio.Socket, sio.Reason) { close(left) })
+	p := w.connect()
+	p.send(`421["join","` + strings.Repeat("r", 5000) + `"]`)
+	p.expect(`431[{"error":{"message":"internal error"}}]`)
+	p.send(`42["wait"]`)
+	p.cut()
+	receive(t, left)
+	if log.Len() > 0 {
+		t.Errorf("the log has %s", log.String())
 	}
 }

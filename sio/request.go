@@ -125,7 +125,7 @@ func (r *Request) call(ctx context.Context, h Handler, log *slog.Logger) (panick
 	case panicked:
 		log.Error("sio: handler panicked", "event", r.Event, "panic", p.value, "stack", string(p.stack))
 	case err != nil:
-		if public(err).Message == privateMessage {
+		if public(err).Message == privateMessage && !r.ofClient(err) {
 			log.Error("sio: handler failed", "event", r.Event, "error", err)
 		} else {
 			log.Debug("sio: handler refused", "event", r.Event, "error", err)
@@ -135,6 +135,18 @@ func (r *Request) call(ctx context.Context, h Handler, log *slog.Logger) (panick
 		log.Warn("sio: acknowledgement not sent", "event", r.Event, "error", err)
 	}
 	return panicked
+}
+
+// ofClient reports whether an error of a handler is no fault of the program: a
+// client that passes a limit, or leaves, must not fill the log.
+func (r *Request) ofClient(err error) bool {
+	for _, limit := range []error{ErrTooManyRooms, ErrTooManyAcks, ErrNameTooLong} {
+		if errors.Is(err, limit) {
+			return true
+		}
+	}
+	left := r.Socket != nil && r.Socket.state.Load() == closed
+	return left && (errors.Is(err, ErrClosed) || errors.Is(err, context.Canceled))
 }
 
 func (r *Request) protect(ctx context.Context, h Handler) (reply any, err error) {
