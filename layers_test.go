@@ -29,7 +29,7 @@ var layers = map[string]string{
 	"conformance":                  "",
 	"conformance/hostile":          "",
 	"conformance/parser-agreement": "parser",
-	"conformance/server":           "adapter engine parser sio",
+	"conformance/server":           "adapter engine mailroom parser queue sio",
 	"e2e/server":                   "engine event sio",
 }
 

@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"testing"
 )
 
@@ -16,6 +17,9 @@ var heavy = flag.Bool("heavy", false, "run the large attacks, alone")
 var (
 	plain  *server // as it comes, but for shorter deadlines
 	listed *server // lets one other origin in and compresses
+	stored *server // keeps events and few sessions in a store
+
+	fixture string // the program
 )
 
 func TestMain(m *testing.M) {
@@ -28,7 +32,7 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-// withServers builds the fixture and runs it twice, as processes of their own.
+// withServers builds the fixture and runs it, as processes of their own.
 func withServers(run func() int) (code int, err error) {
 	dir, err := os.MkdirTemp("", "hostile")
 	if err != nil {
@@ -36,6 +40,7 @@ func withServers(run func() int) (code int, err error) {
 	}
 	defer os.RemoveAll(dir)
 	bin := filepath.Join(dir, "server")
+	fixture = bin
 	args := []string{"build", "-o", bin, "../server"}
 	if !*heavy { // which measures memory
 		args = []string{"build", "-race", "-o", bin, "../server"}
@@ -55,11 +60,16 @@ func withServers(run func() int) (code int, err error) {
 	}
 	defer func() { err = errors.Join(err, plain.stop()) }()
 	if !*heavy {
-		more := append(common, "-cors", "https://good.example", "-deflate")
+		more := append(slices.Clip(common), "-cors", "https://good.example", "-deflate")
 		if listed, err = startServer(bin, filepath.Join(dir, "listed.log"), more...); err != nil {
 			return 1, err
 		}
 		defer func() { err = errors.Join(err, listed.stop()) }()
+		more = append(slices.Clip(common), "-durable", "-sessions", "200", "-session-bytes", "150000", "-session-age", "10s")
+		if stored, err = startServer(bin, filepath.Join(dir, "stored.log"), more...); err != nil {
+			return 1, err
+		}
+		defer func() { err = errors.Join(err, stored.stop()) }()
 	}
 	return run(), nil
 }

@@ -32,7 +32,9 @@ type stats struct {
 		}
 		Sockets, Namespaces, BadPackets, StrayAcks, AckTimeouts, ConnectTimeouts, Panics, Unhandled int
 		AckOverflows, RoomOverflows, NamespaceOverflows, Refused, EventsIn, Connects, Disconnects   int
+		RecoveryKept, RecoveryEvicted, RecoveryFailed, Recovered                                    int
 	} `json:"socketio"`
+	Sessions struct{ Sessions, Bytes, Evicted int } // in the store
 }
 
 func startServer(bin, log string, args ...string) (*server, error) {

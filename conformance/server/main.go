@@ -34,6 +34,7 @@ type flags struct {
 	maxPayload                                             int
 	deflate, recovery, suite, verbose                      bool
 	cors                                                   string
+	durable                                                durableFlags
 }
 
 func parseFlags() flags {
@@ -48,6 +49,10 @@ func parseFlags() flags {
 	flag.IntVar(&f.maxPayload, "max-payload", 1e6, "bytes of one message")
 	flag.BoolVar(&f.deflate, "deflate", false, "compress WebSocket messages")
 	flag.BoolVar(&f.recovery, "recovery", false, "connection state recovery")
+	flag.BoolVar(&f.durable.on, "durable", false, "recovery and queues in a store, in memory: namespace /durable")
+	flag.IntVar(&f.durable.sessions, "sessions", 0, "sessions of lost connections that -durable keeps; default those of sio")
+	flag.IntVar(&f.durable.sessionBytes, "session-bytes", 0, "their bytes")
+	flag.DurationVar(&f.durable.sessionLifetime, "session-age", 0, "how long each is kept")
 	flag.StringVar(&f.cors, "cors", "", "allowed origin; empty: none, *: any")
 	flag.BoolVar(&f.suite, "suite", false, "settings of the official protocol suites")
 	flag.BoolVar(&f.verbose, "v", false, "log at debug level")
@@ -81,7 +86,20 @@ func run(f flags) error {
 		opts.CORS = &engine.CORS{Origins: []string{f.cors}, Credentials: f.cors != "*"}
 	}
 	eio := engine.NewServer(echo{}, &opts)
-	srv := sio.NewServer(&sio.Options{Engine: opts, ConnectTimeout: f.connectTimeout, Recovery: recovery(f)})
+	var depot *depot
+	if f.durable.on {
+		var err error
+		if depot, err = newDepot(f.durable); err != nil {
+			return err
+		}
+		defer depot.store.Close()
+	}
+	srv := sio.NewServer(&sio.Options{Engine: opts, ConnectTimeout: f.connectTimeout, Recovery: recovery(f, depot)})
+	if f.durable.on {
+		if err := depot.serve(srv.Of("/durable")); err != nil {
+			return err
+		}
+	}
 	handle(srv.Of("/"), f)
 	handle(srv.Of("/custom"), f)
 	// A guard that never answers; the end of the connection ends it.
@@ -104,7 +122,7 @@ func run(f flags) error {
 	if err != nil {
 		return err
 	}
-	debugURL, err := serveDebug(f.debug, srv, eio)
+	debugURL, err := serveDebug(f.debug, srv, eio, depot)
 	if err != nil {
 		return err
 	}
@@ -126,16 +144,19 @@ func run(f flags) error {
 	return err
 }
 
-func recovery(f flags) *sio.Recovery {
-	if !f.recovery {
-		return nil
+func recovery(f flags, d *depot) *sio.Recovery {
+	switch {
+	case f.durable.on:
+		return d.recovery()
+	case f.recovery:
+		return &sio.Recovery{}
 	}
-	return &sio.Recovery{}
+	return nil
 }
 
 // serveDebug serves profiles, the counters and a way to collect garbage. It
 // returns the URL, "-" for none.
-func serveDebug(addr string, srv *sio.Server, eio *engine.Server) (string, error) {
+func serveDebug(addr string, srv *sio.Server, eio *engine.Server, d *depot) (string, error) {
 	if addr == "" {
 		return "-", nil
 	}
@@ -148,7 +169,7 @@ func serveDebug(addr string, srv *sio.Server, eio *engine.Server) (string, error
 		var m runtime.MemStats
 		runtime.ReadMemStats(&m)
 		_ = json.NewEncoder(w).Encode(map[string]any{
-			"socketio": srv.Stats(), "engineio": eio.Stats(),
+			"socketio": srv.Stats(), "engineio": eio.Stats(), "sessions": d.stats(),
 			"goroutines": runtime.NumGoroutine(), "heapAlloc": m.HeapAlloc, "heapObjects": m.HeapObjects, "sys": m.Sys,
 		})
 	})
