@@ -129,6 +129,7 @@ func (c *Client) ownHTTPClient() {
 	hc := &http.Client{}
 	if t, ok := http.DefaultTransport.(*http.Transport); ok {
 		c.own = t.Clone()
+		c.own.MaxResponseHeaderBytes = 64 << 10 // that of net/http is 10 MB
 		hc.Transport = c.own
 	}
 	hc.Jar, _ = cookiejar.New(nil) // fails for a bad list of suffixes only

@@ -214,6 +214,7 @@ func (d *dialer) client() {
 	} else {
 		if t, ok := http.DefaultTransport.(*http.Transport); ok {
 			d.ours = t.Clone()
+			d.ours.MaxResponseHeaderBytes = 64 << 10 // that of net/http is 10 MB
 			hc.Transport = d.ours
 		}
 		hc.Jar, _ = cookiejar.New(nil) // fails for a bad list of suffixes only
