@@ -15,6 +15,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -33,6 +34,7 @@ type flags struct {
 	rate                  int
 	seed                  uint64
 	out                   string
+	judge                 string
 }
 
 func main() {
@@ -43,6 +45,7 @@ func main() {
 	flag.IntVar(&f.rate, "rate", 200, "connections that come per second")
 	flag.Uint64Var(&f.seed, "seed", 1, "of the random choices")
 	flag.StringVar(&f.out, "out", "", "directory for soak.jsonl, soak.svg and server.log; default a temporary one")
+	flag.StringVar(&f.judge, "judge", "", "a soak.jsonl to be judged and drawn again, in place of a run")
 	flag.Parse()
 	if f.warmup == 0 {
 		f.warmup = f.length / 10
@@ -58,6 +61,9 @@ func main() {
 var errBroken = errors.New("a bound was broken")
 
 func run(ctx context.Context, f flags, serverFlags []string) (err error) {
+	if f.judge != "" {
+		return again(f)
+	}
 	if f.out == "" {
 		if f.out, err = os.MkdirTemp("", "soak"); err != nil {
 			return err
@@ -73,6 +79,31 @@ func run(ctx context.Context, f flags, serverFlags []string) (err error) {
 	all, err := soak(ctx, s, f, &v)
 	err = errors.Join(err, s.stop())
 	v.want(err == nil, "the end: %v", err)
+	return v.show(all, f)
+}
+
+// again judges the samples of a run before.
+func again(f flags) error {
+	b, err := os.ReadFile(f.judge)
+	if err != nil {
+		return err
+	}
+	var all []sample
+	for line := range bytes.Lines(b) {
+		var s sample
+		if err := json.Unmarshal(line, &s); err != nil {
+			return err
+		}
+		all = append(all, s)
+	}
+	f.out = filepath.Dir(f.judge)
+	var v verdict
+	v.judge(after(all, f.warmup))
+	return v.show(all, f)
+}
+
+// show draws the samples and prints what came of them.
+func (v *verdict) show(all []sample, f flags) error {
 	if len(all) > 1 {
 		title := fmt.Sprintf("%v at %d connections per second, one in five of them an attack", f.length, f.rate)
 		path := filepath.Join(f.out, "soak.svg")
@@ -108,6 +139,9 @@ func soak(ctx context.Context, s *server, f flags, v *verdict) ([]sample, error)
 			k.sing(s.addr, quit)
 			ended <- struct{}{}
 		}()
+	}
+	if err := rush(s.addr); err != nil {
+		return nil, err
 	}
 	c := &crowd{addr: s.addr, kinds: map[string]int{}}
 	began := time.Now()

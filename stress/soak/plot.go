@@ -71,6 +71,7 @@ func panel(b *strings.Builder, all []sample, warmup float64, top int, name, unit
 			warm = append(warm, s)
 		}
 	}
+	warm = calm(warm)
 	if len(warm) > 1 {
 		k := slope(warm, value)
 		at := func(seconds float64) float64 { return line(warm, k, value) + k*seconds/3600 }

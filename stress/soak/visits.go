@@ -189,3 +189,46 @@ func (k *canary) look() (time.Duration, error) {
 	k.worst = 0
 	return worst, k.err
 }
+
+// rush opens many connections at once and gives them up, so that what the
+// runtime never gives back, as the descriptors of goroutines that have ended,
+// is there from the start and not from the first busy moment on.
+func rush(addr string) error {
+	const n = 5000
+	var wg sync.WaitGroup
+	errs := make(chan error, 16)
+	opened := make(chan *session, n)
+	for range cap(errs) {
+		wg.Go(func() {
+			for range n / cap(errs) {
+				s, err := waiting(addr)
+				if err != nil {
+					errs <- err
+					return
+				}
+				opened <- s
+			}
+		})
+	}
+	wg.Wait()
+	close(opened)
+	for s := range opened {
+		s.cut()
+	}
+	select {
+	case err := <-errs:
+		return fmt.Errorf("rush: %w", err)
+	default:
+		return nil
+	}
+}
+
+// waiting opens a polling session and leaves a poll waiting, which takes the
+// most goroutines.
+func waiting(addr string) (*session, error) {
+	s, err := open(addr, false)
+	if err == nil {
+		_, err = s.Write([]byte(request("GET", s.target(), "")))
+	}
+	return s, err
+}
