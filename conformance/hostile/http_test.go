@@ -58,11 +58,13 @@ func TestHTTP(t *testing.T) {
 		{id: "A01", name: "other protocol versions", run: func(t *testing.T, s *server) {
 			for _, q := range []string{"transport=polling", "EIO=3&transport=polling", "EIO=abc&transport=polling"} {
 				refused(t, s, request("GET", "/socket.io/?"+q, ""), unsupported, 400)
+				refused(t, s, upgrade("/socket.io/?"+strings.ReplaceAll(q, "polling", "websocket")), "", 400)
 			}
 		}},
 		{id: "A02", name: "unknown transports", run: func(t *testing.T, s *server) {
 			for _, q := range []string{"EIO=4", "EIO=4&transport=abc", "EIO=4&transport=constructor", "EIO=4&transport=webtransport"} {
 				refused(t, s, request("GET", "/socket.io/?"+q, ""), unknownT, 400)
+				refused(t, s, upgrade("/socket.io/?"+q), "", 400)
 			}
 		}},
 		{id: "A03", name: "WebSocket without an upgrade", run: func(t *testing.T, s *server) {
@@ -162,6 +164,7 @@ func TestHTTP(t *testing.T) {
 		}},
 		{id: "A18", name: "control byte in Origin", run: func(t *testing.T, s *server) {
 			refused(t, s, request("GET", poll, "", "Origin: http://a\x01"), "", 400)
+			refused(t, s, upgrade(wsp, "Origin: http://a\x01"), "", 400)
 		}},
 		{id: "A19", name: "upgrade to polling", run: func(t *testing.T, s *server) {
 			a := refused(t, s, upgrade(poll), "", 400)

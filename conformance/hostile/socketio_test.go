@@ -27,6 +27,23 @@ func cut(all ...string) func(t *testing.T, s *server) {
 	}
 }
 
+// cutBefore sends packets to a session that has joined nothing, over each
+// transport; it has to end.
+func cutBefore(t *testing.T, s *server, all ...string) {
+	t.Helper()
+	for _, p := range all {
+		w := opened(t, s)
+		must(t, w.send(p))
+		wantEnd(t, w, p)
+		w.Close()
+		over, err := s.polls()
+		must(t, err)
+		_ = over.send(p)
+		wantEnd(t, over, p)
+		over.close()
+	}
+}
+
 func wantEnd(t *testing.T, c session, what string) {
 	t.Helper()
 	if p, err := c.next(); err == nil || !ended(err) {
@@ -38,12 +55,17 @@ func wantEnd(t *testing.T, c session, what string) {
 func ignored(all ...string) func(t *testing.T, s *server) {
 	return func(t *testing.T, s *server) {
 		for _, p := range all {
-			w := joined(t, s)
+			w, over := joined(t, s), polling(t, s)
 			must(t, w.send(p))
 			if err := w.echo("on"); err != nil && !ended(err) {
 				t.Errorf("%.40q: %v", p, err)
 			}
 			w.Close()
+			must(t, over.send(p))
+			if _, status, err := over.request("POST", `421["echo"]`); err != nil || status != 200 && status != 400 {
+				t.Errorf("%.40q over polling: %d, %v", p, status, err)
+			}
+			over.close()
 		}
 	}
 }
@@ -145,12 +167,7 @@ func pendingAttachments(t *testing.T, s *server) {
 func TestNamespacesAndRooms(t *testing.T) {
 	play(t, []attack{
 		{id: "A70", name: "auth that is no object", run: func(t *testing.T, s *server) {
-			for _, p := range []string{`40"abc"`, `40[]`, `40null`, `40{`} {
-				w := opened(t, s)
-				must(t, w.send(p))
-				wantEnd(t, w, p)
-				w.Close()
-			}
+			cutBefore(t, s, `40"abc"`, `40[]`, `40null`, `40{`)
 		}},
 		{id: "A71", name: "unknown namespace", run: func(t *testing.T, s *server) {
 			for _, c := range []session{joined(t, s), polling(t, s)} {
@@ -162,12 +179,7 @@ func TestNamespacesAndRooms(t *testing.T) {
 			}
 		}},
 		{id: "A72", name: "packets before CONNECT", run: func(t *testing.T, s *server) {
-			for _, p := range []string{`42["echo"]`, `42/custom,["echo"]`, `41`, `431[]`} {
-				w := opened(t, s)
-				must(t, w.send(p))
-				wantEnd(t, w, p)
-				w.Close()
-			}
+			cutBefore(t, s, `42["echo"]`, `42/custom,["echo"]`, `41`, `431[]`)
 			cut(`42/custom,["echo"]`)(t, s)
 		}},
 		{id: "A73", name: "100,000 dynamic namespaces of one client", run: manyNamespaces},

@@ -90,6 +90,18 @@ func TestWebSocket(t *testing.T) {
 			must(t, p.send("2"))
 			gone(t, p)
 		}},
+		{id: "A51", name: "WebTransport, which is not served", run: func(t *testing.T, s *server) {
+			const target = "/socket.io/?EIO=4&transport=webtransport"
+			p := polling(t, s)
+			for _, sid := range []string{"", "&sid=__proto__", "&sid=" + p.sid} {
+				refused(t, s, request("GET", target+sid, ""), unknownT, 400)
+				refused(t, s, request("POST", target+sid, `0{"sid":"__proto__"}`), unknownT, 400)
+				refused(t, s, upgrade(target+sid), "", 400)
+				refused(t, s, request("CONNECT", target+sid, "", "Sec-Webtransport-Http3-Draft: draft02", "Protocol: webtransport"), "", 400)
+				refused(t, s, request("GET", target+sid, "", "Connection: Upgrade", "Upgrade: webtransport"), unknownT, 400)
+			}
+			must(t, p.echo("unharmed"))
+		}},
 	})
 }
 
