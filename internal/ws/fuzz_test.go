@@ -143,3 +143,34 @@ func TestMemoryFollowsWhatArrives(t *testing.T) {
 		})
 	}
 }
+
+// What a connection holds between two reads is bounded by what has come, not
+// by what was announced.
+func FuzzRetained(f *testing.F) {
+	for _, s := range []string{
+		text("hello"), raw(1, "a") + ping("p") + raw(0, "b"), "\x82\xff\x00\x00\x00\x00\x00\x0f\x00\x00\x00\x00\x00\x00" + strings.Repeat("x", 5000),
+		raw(rsv1|2, compressed(strings.Repeat("x", 2000))), strings.Repeat(raw(0, ""), 10), "\x81\xfe\x10", raw(2, "") + strings.Repeat(raw(0, "x"), 50),
+	} {
+		f.Add([]byte(s), []byte{1, 7}, false)
+		f.Add([]byte(s), []byte{200}, true)
+	}
+	f.Fuzz(func(t *testing.T, in, cuts []byte, deflate bool) {
+		o := &ws.Options{MaxMessage: 1 << 20}
+		if deflate {
+			o.Deflate = &ws.Deflate{}
+		}
+		var chunks [][]byte
+		for i, rest := 0, slices.Clone(in); len(rest) > 0; i++ {
+			n := len(rest)
+			if len(cuts) > 0 {
+				n = max(1, min(n, int(cuts[i%len(cuts)])))
+			}
+			chunks = append(chunks, rest[:n:n])
+			rest = rest[n:]
+		}
+		const pooled = 4 << 10 // the smallest buffer
+		if got, _ := ws.Retained(chunks, o, funcs{}); got > 4*len(in)+pooled+200 {
+			t.Errorf("%d bytes are held after %d", got, len(in))
+		}
+	})
+}

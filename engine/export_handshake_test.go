@@ -1,0 +1,4 @@
+package engine
+
+// ParseHandshake is parseHandshake.
+var ParseHandshake = parseHandshake
