@@ -39,7 +39,11 @@ func (w *world) newSteady(ctx context.Context, i int) (*steadyClient, error) {
 func (c *steadyClient) run(ctx context.Context) {
 	for ctx.Err() == nil {
 		if err := c.act(); err != nil {
-			c.w.fail("%s, %s: %v", c.name, c.c.Engine().Transport(), err)
+			over := "not connected"
+			if e := c.c.Engine(); e != nil {
+				over = e.Transport()
+			}
+			c.w.fail("%s, %s: %v", c.name, over, err)
 			return
 		}
 		time.Sleep(time.Duration(c.r.IntN(10)) * time.Millisecond)
