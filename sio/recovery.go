@@ -258,7 +258,13 @@ func (r *recovery) prune(now time.Time) {
 		delete(r.sessions, s.pid)
 	}
 	if r.sweep == nil && (len(r.events) > 0 || r.away.Len() > 0) {
-		r.sweep = time.AfterFunc(r.opts.MaxAge, r.swept)
+		next := r.keepFor
+		if e := r.away.Front(); e != nil {
+			next = e.Value.(*session).until.Sub(now)
+		} else {
+			next -= now.Sub(r.events[0].at)
+		}
+		r.sweep = time.AfterFunc(max(next, time.Second/100), r.swept)
 	}
 }
 

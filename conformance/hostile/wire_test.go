@@ -261,7 +261,7 @@ type pollSession struct {
 }
 
 func (s *server) polls() (*pollSession, error) {
-	p := &pollSession{s: s, hc: &http.Client{Transport: &http.Transport{DisableCompression: true}, Timeout: time.Minute}}
+	p := &pollSession{s: s, hc: &http.Client{Transport: &http.Transport{DisableCompression: true, MaxConnsPerHost: 1}, Timeout: time.Minute}}
 	packet, err := p.next()
 	if err != nil {
 		return nil, err
