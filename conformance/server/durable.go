@@ -95,7 +95,7 @@ func (d *depot) serve(ns *sio.Namespace) error {
 		if err != nil {
 			return nil, err
 		}
-		return true, ns.To(room).Emit(ctx, "e", args...)
+		return true, ns.To(room).Emit(ctx, "e", args)
 	})
 	ctx := context.Background()
 	boxes, err := d.store.Mailboxes(ctx, "boxes", nil)
