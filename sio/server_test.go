@@ -3,17 +3,14 @@ package sio_test
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
-	"net/http/httptest"
 	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
 
-	"github.com/roomwire/roomwire/client"
 	"github.com/roomwire/roomwire/engine"
 	"github.com/roomwire/roomwire/sio"
 	"github.com/roomwire/roomwire/siotest"
@@ -161,67 +158,3 @@ type dialled struct{ closed chan error }
 
 func (d dialled) Message(bool, []byte) error { return nil }
 func (d dialled) Closed(why error)           { d.closed <- why }
-
-func ExampleOn() {
-	srv := sio.NewServer(nil)
-	chat := srv.Of("/")
-	sio.On(chat, "chat message", func(ctx context.Context, s *sio.Socket, text string) error {
-		return chat.Emit(ctx, "chat message", text)
-	})
-	http.Handle("/socket.io/", srv)
-}
-
-func ExampleOnCall() {
-	srv := sio.NewServer(nil)
-	type page struct{ Before, Limit int }
-	sio.OnCall(srv.Of("/"), "history", func(ctx context.Context, s *sio.Socket, p page) ([]string, error) {
-		if p.Limit > 100 {
-			return nil, &sio.Error{Message: "at most 100", Data: p.Limit}
-		}
-		return []string{"hello"}, nil
-	})
-}
-
-func ExampleNamespace_Use() {
-	srv := sio.NewServer(nil)
-	admin := srv.Of("/admin")
-	admin.Use(func(ctx context.Context, s *sio.Socket) error {
-		var auth struct{ Token string }
-		if err := s.Auth(&auth); err != nil || auth.Token != "secret" {
-			return &sio.Error{Message: "not authorized"}
-		}
-		return nil
-	})
-}
-
-func ExampleServer_Of() {
-	srv := sio.NewServer(nil)
-	tenants := srv.Of("/tenant-{id}")
-	tenants.OnConnect(func(ctx context.Context, s *sio.Socket) error {
-		return s.Join(ctx, "tenant:"+s.PathValue("id"))
-	})
-}
-
-func ExampleTarget_EmitCall() {
-	srv := sio.NewServer(nil)
-	hs := httptest.NewServer(srv)
-	defer hs.Close()
-	ctx := context.Background()
-	c := client.New(hs.URL, nil)
-	defer c.Close()
-	s := c.Of("/")
-	client.OnCall(s, "ready?", func(context.Context, struct{}) (bool, error) { return true, nil })
-	if err := s.Connect(ctx); err != nil {
-		fmt.Println(err)
-		return
-	}
-	for reply, err := range srv.To(s.ID()).Timeout(5*time.Second).EmitCall(ctx, "ready?") {
-		var ready bool
-		if err == nil {
-			err = reply.Decode(&ready)
-		}
-		fmt.Println(ready, err)
-	}
-	_ = srv.Close()
-	// Output: true <nil>
-}
