@@ -11,6 +11,10 @@
 //	})
 //	http.Handle("/socket.io/", srv)
 //
+// Any router takes it, on any path, behind [http.StripPrefix] as well. Polling
+// works over every version of HTTP that net/http serves; WebSocket needs
+// HTTP/1.1, for which browsers open a connection of their own.
+//
 // # Four nouns
 //
 // A [Server] is an http.Handler. A [Namespace] is a part of it with its own
@@ -62,12 +66,34 @@
 //
 // # Words
 //
-// For those who know Socket.IO for Node.js: io.of is [Server.Of], io.use is
-// [Namespace.Use], socket.use is [Socket.UseEvents], the connection event is
-// [Namespace.OnConnect], emitWithAck is [Call], [Socket.EmitAck] and
-// [Target.EmitCall], fetchSockets is [Target.All], socketsJoin, socketsLeave
-// and disconnectSockets are [Target.Join], [Target.Leave] and
-// [Target.Disconnect], serverSideEmit is [Namespace.ServerEmit],
-// handshake.auth is [Socket.Auth], socket.data is [Socket.Set] and
-// [Socket.Get]. The doc comment of each name says which word it stands for.
+// For those who know Socket.IO for Node.js; the doc comment of each name says
+// which word it stands for.
+//
+//	io.of                          Server.Of, Server.OfRegexp, Server.OfFunc
+//	io.use, namespace.use          Namespace.Use
+//	io.on("connection")            Namespace.OnConnect
+//	io.on("new_namespace")         Server.OnNamespace
+//	io.engine                      Server.Engine; its use is Use
+//	io.emit, to, in, except, …     the same, of a Target
+//	io.fetchSockets                Target.All
+//	io.socketsJoin, socketsLeave   Target.Join, Target.Leave
+//	io.disconnectSockets           Target.Disconnect, Target.DisconnectConn
+//	io.emitWithAck                 Target.EmitCall
+//	io.serverSideEmit              Namespace.ServerEmit, Namespace.ServerCall
+//	io.close                       Server.Shutdown, Server.Close
+//	socket.on, once, onAny         On, OnCall, Once, Socket.OnAny
+//	socket.on("disconnecting")     Namespace.OnDisconnecting
+//	socket.on("disconnect")        Namespace.OnDisconnect
+//	socket.use                     Namespace.UseEvents, Socket.UseEvents
+//	socket.emit                    Socket.Emit; with a callback Socket.EmitFunc
+//	socket.emitWithAck, timeout    Call, Socket.EmitAck, with a deadline of ctx
+//	socket.broadcast               Socket.Broadcast
+//	socket.send(…)                 Socket.Emit of "message"
+//	socket.join, leave, rooms      Socket.Join, Socket.Leave, Socket.Rooms
+//	socket.disconnect(close)       Socket.Disconnect, Socket.DisconnectConn
+//	socket.data                    Socket.Set, Socket.Get, Value
+//	socket.handshake, .auth        Socket.Handshake, Socket.Auth
+//	socket.recovered               Socket.Recovered
+//	adapter.on("join-room")        Namespace.OnRoom
+//	connectionStateRecovery        Options.Recovery
 package sio

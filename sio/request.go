@@ -52,7 +52,7 @@ func (r *Request) Len() int { return r.codec.Args(r.args) }
 
 // Args returns the arguments as they came. Handed to Emit as the only
 // argument, or returned as the reply, they go out again without having been decoded.
-func (r *Request) Args() *parser.Payload { return &r.args }
+func (r *Request) Args() *Payload { return &r.args }
 
 // WantsAck reports whether the peer waits for an acknowledgement that it has not got yet.
 func (r *Request) WantsAck() bool { return r.ackID >= 0 && !r.acked }
