@@ -381,11 +381,11 @@ func TestRecovery(t *testing.T) {
 func TestRetries(t *testing.T) {
 	everywhere(t, func(w *world) {
 		s := w.target.start(t, serverOptions{}, 0)
-		so := w.connect(w.client(s, func(o *client.Options) { o.Retries, o.AckTimeout = 5, 50*time.Millisecond }), "/")
+		so := w.connect(w.client(s, func(o *client.Options) { o.Retries, o.AckTimeout = 200, 50*time.Millisecond }), "/")
 		if n, err := client.Call[int](w.ctx, so, "stubborn", "k"); n < 3 || err != nil { // more on a slow machine
 			w.Error(n, err)
 		}
-		if err := so.EmitAck(w.ctx, "never", nil); !errors.Is(err, client.ErrAckTimeout) {
+		if err := so.Timeout(time.Millisecond).EmitAck(w.ctx, "never", nil); !errors.Is(err, client.ErrAckTimeout) {
 			w.Error(err)
 		}
 	})
