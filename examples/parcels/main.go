@@ -55,7 +55,7 @@ func run(ctx context.Context, addr, data string) error {
 				ClientID string `json:"clientId"`
 			}
 			if err := r.Bind(&parcel); err != nil || parcel.ClientID == "" {
-				return nil, &sio.Error{Message: "clientId, a text, is missing"}
+				return nil, &sio.Error{Message: "clientId is missing"}
 			}
 			receipt, err := office.Publish(context.WithoutCancel(ctx), parcel.ClientID, event, r.Args())
 			return receipt, mailroom.Public(err)
