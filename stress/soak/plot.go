@@ -22,8 +22,10 @@ func plot(all []sample, warmup float64, title string) string {
 		name, unit string
 		value      func(sample) float64
 	}{
-		{"heap after collection", "MB", heapOf}, {"resident memory", "MB", rssOf},
-		{"goroutines", "", goroutinesOf}, {"descriptors", "", descriptorsOf},
+		{"heap after collection", "MB", heapOf},
+		{"resident memory", "MB", rssOf},
+		{"goroutines", "", goroutinesOf},
+		{"descriptors", "", descriptorsOf},
 	}
 	height := plotTop + len(panels)*(panelHeight+panelGap)
 	var b strings.Builder
