@@ -170,7 +170,16 @@ func (c *Conn) expire() {
 		c.control(pingPacket)
 	default:
 		c.srv.count.pingTimeouts.Add(1)
+		c.bye()
 		c.end(ErrPingTimeout)
+	}
+}
+
+// bye sends a close frame if that can be done at once and in one piece: a client
+// that is only late learns that it was closed, as from Node.js. mu is held.
+func (c *Conn) bye() {
+	if c.ws != nil && c.queue.off == 0 && !c.writing && !c.shut {
+		_, _ = c.ws.TryWrite(closeFrame.plain) // the connection is cut in any case
 	}
 }
 

@@ -76,6 +76,17 @@ func TestSilentClientTimesOut(t *testing.T) {
 	})
 }
 
+// It is over TCP, as it is for connections that can be written to at once.
+func TestClientThatIsLateGetsACloseFrame(t *testing.T) {
+	f := newFixture(t, &engine.Options{PingInterval: 20 * time.Millisecond, PingTimeout: 20 * time.Millisecond})
+	r, s := f.connect()
+	r.wantFrame(1, "2")
+	r.wantFrame(8, "")
+	if err := <-s.closed; !errors.Is(err, engine.ErrPingTimeout) {
+		t.Error(err)
+	}
+}
+
 func TestOtherPacketExtendsTheWaitForAPongOnce(t *testing.T) {
 	bubble(t, nil, func(t *testing.T, f *fixture) {
 		r, s := f.connect()
