@@ -208,15 +208,16 @@ func wrongOffsets(t *testing.T, s *server) {
 
 func ofOthers(t *testing.T, s *server) {
 	driver := visit(t, s, "driver", "")
+	club := "d:club-" + driver.id // which is banned for ever in the end
 	ada := visit(t, s, "ada", "")
-	for _, room := range []string{"d:ada:private", "d:club"} {
+	for _, room := range []string{"d:ada:private", club} {
 		ada.want(`[true]`, "join", room)
 	}
 	driver.want(`[true]`, "emit", "d:ada:private", "one")
 	_, offset := ada.event()
 	ada.Close()
 	driver.want(`[true]`, "emit", "d:ada:private", "secret")
-	driver.want(`[true]`, "emit", "d:club", "of the club")
+	driver.want(`[true]`, "emit", club, "of the club")
 
 	// With the session of somebody else, which only a thief knows.
 	thief := opened(t, s)
@@ -238,13 +239,13 @@ func ofOthers(t *testing.T, s *server) {
 		bob.Close()
 	}
 	// Rooms are asked for again when a session is recovered.
-	driver.want(`[true]`, "ban", "d:club")
+	driver.want(`[true]`, "ban", club)
 	ada2 := again(t, s, "ada", ada.pid, offset)
 	if ada2.pid != ada.pid || len(ada2.replayed) != 1 || !strings.HasPrefix(ada2.replayed[0], `["e","secret",`) {
 		t.Errorf("session %v, replayed %q", ada2.pid == ada.pid, ada2.replayed)
 	}
 	ada2.want(`[["d:ada:private"]]`, "rooms", nil)
-	driver.want(`[true]`, "emit", "d:club", "not for ada")
+	driver.want(`[true]`, "emit", club, "not for ada")
 	ada2.want(`[["d:ada:private"]]`, "rooms", nil) // and nothing came before it
 }
 
