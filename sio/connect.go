@@ -58,8 +58,13 @@ func (s *Socket) connect() {
 	s.ready.Store(true)
 }
 
-// failed logs what went wrong in a hook of the socket and disconnects it.
+// failed logs what went wrong in a hook of the socket and disconnects it. A
+// hook that found the connection gone is right: its end, which is about to be
+// told, ends the socket, with its own reason and a session to come back to.
 func (s *Socket) failed(where string, err error) {
+	if errors.Is(err, ErrClosed) && s.lost() {
+		return
+	}
 	var p *panicError
 	if errors.As(err, &p) {
 		s.conn.srv.stats.panics.Add(1)
@@ -68,6 +73,16 @@ func (s *Socket) failed(where string, err error) {
 		s.conn.srv.log.Error("sio: hook failed", "hook", where, "error", err)
 	}
 	s.Disconnect()
+}
+
+// lost reports whether the connection has ended.
+func (s *Socket) lost() bool {
+	select {
+	case <-s.eng.Done():
+		return true
+	default:
+		return false
+	}
 }
 
 // admit brings the socket from connecting to connected.
