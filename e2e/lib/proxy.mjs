@@ -43,13 +43,16 @@ export class Proxy {
     for (const pair of this.pairs) for (const s of pair) s.destroy();
   }
 
-  // Forwards what the server sent, as far as the budget goes, and then cuts.
+  // Forwards what the server sent, as far as the budget goes, and then cuts. All
+  // of that is done at once: nothing of it may fall upon those who come after open.
   pass(data, client) {
-    client.write(data.subarray(0, this.budget));
-    this.budget -= data.length;
-    if (this.budget > 0) return;
+    const part = data.subarray(0, this.budget);
+    this.budget -= part.length;
+    if (this.budget > 0) return client.write(part);
+    const others = [...this.pairs].flat().filter((s) => s !== client);
+    client.end(part, () => client.destroy());
     this.refusing = true;
-    client.end(() => this.cut());
+    for (const s of others) s.removeAllListeners("data").destroy();
   }
 
   /** Drops every connection after so many further bytes from the server. */
