@@ -36,11 +36,12 @@ func (c *socketContext) Err() error {
 func (c *socketContext) Value(key any) any { return c.conn.eng.Context().Value(key) }
 
 // AfterFunc lets the context package derive contexts without a goroutine each.
+// It never calls fn itself: the context package holds the lock that fn wants.
 func (c *socketContext) AfterFunc(fn func()) (stop func() bool) {
 	c.mu.Lock()
 	if c.state.Load() == closed {
 		c.mu.Unlock()
-		fn()
+		time.AfterFunc(0, fn)
 		return func() bool { return false }
 	}
 	if c.after == nil {

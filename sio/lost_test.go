@@ -3,6 +3,7 @@ package sio_test
 import (
 	"context"
 	"runtime"
+	"sync"
 	"testing"
 
 	"github.com/roomwire/roomwire/engine"
@@ -44,5 +45,31 @@ func TestHookThatFailsBecauseTheClientIsGoneDisconnectsNobody(t *testing.T) {
 	close(held)
 	if why := receive(t, left); !why.Recoverable() {
 		t.Errorf("it left for %q", why)
+	}
+}
+
+// TestContextOfAClosedSocketDoesNotCallBack does what package context does when
+// a context is derived from that of a socket in the moment when it closes.
+func TestContextOfAClosedSocketDoesNotCallBack(t *testing.T) {
+	w := serve(t, nil)
+	joined := make(chan *sio.Socket, 1)
+	w.srv.Of("/").OnConnect(func(_ context.Context, s *sio.Socket) error { joined <- s; return nil })
+	p := w.connect()
+	ctx := receive(t, joined).Context()
+	p.cut()
+	<-ctx.Done()
+
+	var mu sync.Mutex
+	called := make(chan struct{})
+	mu.Lock()
+	stop := ctx.(interface{ AfterFunc(func()) func() bool }).AfterFunc(func() {
+		mu.Lock()
+		defer mu.Unlock()
+		close(called)
+	})
+	mu.Unlock()
+	<-called
+	if stop() {
+		t.Error("stop took back what was called")
 	}
 }
