@@ -99,8 +99,9 @@ func TestHooksEncloseTheEvents(t *testing.T) {
 	ns.Use(func(context.Context, *sio.Socket) error { log <- "guard"; return nil })
 	ns.OnConnect(func(_ context.Context, s *sio.Socket) error {
 		<-connecting
-		log <- "connect"
-		return s.Join(t.Context(), "r")
+		err := s.Join(t.Context(), "r")
+		log <- "connect" // after which the client leaves, which waits for nothing
+		return err
 	})
 	ns.OnAny(func(_ context.Context, r *sio.Request) { log <- "any " + r.Event })
 	sio.On(ns, "e", func(context.Context, *sio.Socket, struct{}) error { log <- "event"; return nil })
