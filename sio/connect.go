@@ -160,7 +160,7 @@ func (s *Socket) enter(ctx context.Context, missed []parser.Payload) error {
 		return err
 	}
 
-	s.conn.eng.LimitMessages(0) // before the client knows, and sends
+	s.eng.LimitMessages(0) // before the client knows, and sends
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.state.Load() == closed {

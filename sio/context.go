@@ -33,7 +33,7 @@ func (c *socketContext) Err() error {
 }
 
 // Value implements context.Context.
-func (c *socketContext) Value(key any) any { return c.conn.eng.Context().Value(key) }
+func (c *socketContext) Value(key any) any { return c.eng.Context().Value(key) }
 
 // AfterFunc lets the context package derive contexts without a goroutine each.
 // It never calls fn itself: the context package holds the lock that fn wants.

@@ -24,6 +24,7 @@ type delivery struct {
 	seq     uint64 // newest event in the log; 0: do not note it
 	hearing bool   // somebody wants to know who got it
 
+	help  lane.Help
 	sent  atomic.Int64
 	mu    sync.Mutex
 	full  []*Socket // guarded by mu
@@ -59,14 +60,13 @@ func (l *local) Deliver(groups iter.Seq[[]adapter.Member], p *parser.Packet, f a
 
 // share delivers to all, with help if it is worth it.
 func (d *delivery) share() {
-	var help lane.Help
-	defer help.Wait()
-	d.run(&help)
+	defer d.help.Wait()
+	d.run(true)
 }
 
-// run delivers to the groups that nobody else takes. It asks for help, if that
-// is not nil, when there are many.
-func (d *delivery) run(help *lane.Help) {
+// run delivers to the groups that nobody else takes. Who is the first asks for
+// help when there are many.
+func (d *delivery) run(first bool) {
 	var sent int64
 	n := 0
 	for group := range d.groups {
@@ -89,8 +89,8 @@ func (d *delivery) run(help *lane.Help) {
 				d.note(&d.full, s)
 			}
 		}
-		if n++; n == alone && help != nil {
-			help.Ask(func() { d.run(nil) })
+		if n++; n == alone && first {
+			d.help.Ask(func() { d.run(false) })
 		}
 	}
 	d.sent.Add(sent)

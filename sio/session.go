@@ -71,7 +71,7 @@ func (r *recovery) find(ctx context.Context, pid string) *session {
 		old.close(ReasonTransportClose)
 		r.barrier() // it may be half-way in
 		old.leave.Do(old.leaveAll)
-		old.conn.eng.Close(nil)
+		old.eng.Close(nil)
 	}
 	if r.durable == nil {
 		return sess
