@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -68,7 +69,7 @@ func (p proxy) start(t *testing.T, path string) *server {
 	cmd.Stdout, cmd.Stderr = &log, &log
 	must(t, cmd.Start())
 	t.Cleanup(func() {
-		_ = cmd.Process.Signal(os.Interrupt)
+		_ = cmd.Process.Signal(syscall.SIGTERM) // SIGINT is ignored in what a shell runs in the background
 		_ = cmd.Wait()
 		if t.Failed() {
 			t.Log(log.String())
