@@ -29,6 +29,9 @@ func TestProxies(t *testing.T) {
 		{"nginx", "nginx.conf", []string{"-p", "DIR", "-c", "CONFIG"}},
 		{"caddy", "Caddyfile", []string{"run", "--adapter", "caddyfile", "--config", "CONFIG"}},
 		{"haproxy", "haproxy.cfg", []string{"-db", "-f", "CONFIG"}},
+		{"traefik", "traefik-routes.yml", []string{
+			"--entrypoints.web.address=LISTEN", "--providers.file.filename=CONFIG", "--global.checknewversion=false",
+		}},
 	} {
 		t.Run(p.program, func(t *testing.T) {
 			path, err := exec.LookPath(p.program)
@@ -77,9 +80,9 @@ func (p proxy) start(t *testing.T, path string) *server {
 	})
 	s := &server{addr: addr}
 	waitFor(t, p.program, func() bool {
-		r, err := s.dial()
+		w, err := s.webSocket() // one that listens may not have its routes yet
 		if err == nil {
-			r.Close()
+			w.Close()
 		}
 		return err == nil
 	})
