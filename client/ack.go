@@ -39,6 +39,25 @@ type pending struct {
 	timer    *time.Timer
 }
 
+// takeCall returns a pending with a channel, the spare one if there is one.
+func (s *Socket) takeCall() *pending {
+	if p := s.spare.Swap(nil); p != nil {
+		return p
+	}
+	return &pending{ch: make(chan reply, 1)}
+}
+
+// freeCall keeps a pending for the next call. It is in no map and in no buffer
+// any more: who took it out under the lock of its socket has settled it by then.
+func (s *Socket) freeCall(p *pending) {
+	select {
+	case <-p.ch: // settled when its caller had given up
+	default:
+	}
+	*p = pending{ch: p.ch}
+	s.spare.Store(p)
+}
+
 // settle hands the reply to who waits.
 func (p *pending) settle(r reply) {
 	if p.timer != nil {
@@ -83,8 +102,9 @@ func (s *Socket) acknowledged(l *link, p *parser.Packet) {
 	if a.ch != nil {
 		r.payload = clonePayload(p.Payload)
 	}
-	a.settle(r)
-	if a.retry {
+	retry := a.retry
+	a.settle(r) // after which one that does not retry may be another call's
+	if retry {
 		s.doneLocked(a)
 		s.drainLocked(false)
 	}

@@ -73,14 +73,18 @@ func (e Sender) Emit(ctx context.Context, name string, args ...any) error {
 
 // EmitAck is [Socket.EmitAck].
 func (e Sender) EmitAck(ctx context.Context, name string, out any, args ...any) error {
-	p := e.newPending(name)
-	p.ch = make(chan reply, 1)
+	var p *pending
 	var timeout <-chan time.Time
 	if e.s.c.o.Retries > 0 && e.mode&engine.Volatile == 0 {
+		p = e.newPending(name)
+		p.ch = make(chan reply, 1)
 		if err := e.queue(p, name, args); err != nil {
 			return err
 		}
 	} else {
+		p = e.s.takeCall()
+		defer e.s.freeCall(p)
+		e.fill(p, name)
 		if p.timeout > 0 {
 			t := time.NewTimer(p.timeout)
 			defer t.Stop()
@@ -106,11 +110,16 @@ func (e Sender) EmitAck(ctx context.Context, name string, out any, args ...any) 
 }
 
 func (e Sender) newPending(name string) *pending {
-	p := &pending{s: e.s, id: -1, name: name, mode: e.mode, timeout: e.timeout}
+	p := &pending{}
+	e.fill(p, name)
+	return p
+}
+
+func (e Sender) fill(p *pending, name string) {
+	p.s, p.id, p.name, p.mode, p.timeout = e.s, -1, name, e.mode, e.timeout
 	if p.timeout <= 0 {
 		p.timeout = e.s.c.o.AckTimeout
 	}
-	return p
 }
 
 // encode checks an event and encodes it after dst.

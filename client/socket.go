@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 
 	"github.com/roomwire/roomwire/engine"
 	"github.com/roomwire/roomwire/event"
@@ -23,6 +24,7 @@ type Socket struct {
 	namespace string
 	lane      lane.Lane[work]
 	handlers  handlers
+	spare     atomic.Pointer[pending] // of EmitAck without retries, for the next one
 
 	mu        sync.Mutex
 	active    bool // wants to be connected
