@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"runtime"
 	"slices"
 	"sync"
 	"syscall"
@@ -26,8 +27,9 @@ func (c cost) perOp() float64 { return float64(c.CPU) / float64(c.Ops) }
 const costClients = 100
 
 // TestEchoCost measures the CPU time that 100 clients need for an echo with an
-// acknowledgement from the official server: clients of Go, each time beside
-// those of Node.js, once both are warm. COST_ROUNDS=5 runs it, alone on a machine.
+// acknowledgement from the official server: clients of Go, on one core as
+// Node.js is and on all, each time beside those of Node.js, once all are warm.
+// COST_ROUNDS=5 runs it, alone on a machine.
 func TestEchoCost(t *testing.T) {
 	if url := os.Getenv("COST_URL"); url != "" {
 		echoes(t, url)
@@ -50,17 +52,23 @@ func TestEchoCost(t *testing.T) {
 		}
 		return c
 	}
-	var ratios []float64
+	ours := func(env ...string) cost {
+		cmd := exec.Command(os.Args[0], "-test.run=^TestEchoCost$")
+		cmd.Env = append(os.Environ(), append(env, "COST_URL="+s.url)...)
+		return measured(cmd)
+	}
+	var one, all []float64
 	for range rounds {
 		node := measured(exec.Command("node", "cost.cjs", s.url, fmt.Sprint(costClients), fmt.Sprint(size("COST_ECHOES", 40000))))
-		own := exec.Command(os.Args[0], "-test.run=^TestEchoCost$")
-		own.Env = append(os.Environ(), "COST_URL="+s.url)
-		ours := measured(own)
-		ratios = append(ratios, ours.perOp()/node.perOp())
-		t.Logf("Go %.2f µs per echo (%d), Node.js %.2f µs (%d): %.2f", ours.perOp(), ours.Ops, node.perOp(), node.Ops, ours.perOp()/node.perOp())
+		narrow, wide := ours("GOMAXPROCS=1"), ours()
+		one = append(one, narrow.perOp()/node.perOp())
+		all = append(all, wide.perOp()/node.perOp())
+		t.Logf("CPU per echo: Node.js %.2f µs; Go on one core %.2f µs, %.2f of it; on %d cores %.2f µs, %.2f of it",
+			node.perOp(), narrow.perOp(), one[len(one)-1], runtime.NumCPU(), wide.perOp(), all[len(all)-1])
 	}
-	slices.Sort(ratios)
-	t.Logf("median %.2f", ratios[len(ratios)/2])
+	slices.Sort(one)
+	slices.Sort(all)
+	t.Logf("medians: on one core %.2f, on %d cores %.2f", one[rounds/2], runtime.NumCPU(), all[rounds/2])
 }
 
 func echoes(t *testing.T, url string) {
