@@ -21,7 +21,6 @@ type reply struct {
 // A pending is an acknowledgement that has not come yet. Its fields are under
 // the lock of its socket.
 type pending struct {
-	s        *Socket
 	id       int64 // negative: not sent yet
 	name     string
 	mode     engine.Mode
@@ -37,25 +36,6 @@ type pending struct {
 	size     int
 	payload  parser.Payload
 	timer    *time.Timer
-}
-
-// takeCall returns a pending with a channel, the spare one if there is one.
-func (s *Socket) takeCall() *pending {
-	if p := s.spare.Swap(nil); p != nil {
-		return p
-	}
-	return &pending{ch: make(chan reply, 1)}
-}
-
-// freeCall keeps a pending for the next call. It is in no map and in no buffer
-// any more: who took it out under the lock of its socket has settled it by then.
-func (s *Socket) freeCall(p *pending) {
-	select {
-	case <-p.ch: // settled when its caller had given up
-	default:
-	}
-	*p = pending{ch: p.ch}
-	s.spare.Store(p)
 }
 
 // settle hands the reply to who waits.

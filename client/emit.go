@@ -66,25 +66,20 @@ func (e Sender) Emit(ctx context.Context, name string, args ...any) error {
 	if e.s.c.o.Retries > 0 && e.mode&engine.Volatile == 0 {
 		p := e.newPending(name)
 		p.logged = true
-		return e.queue(p, name, args)
+		return e.queue(&p, name, args)
 	}
 	return e.emit(ctx, nil, name, args)
 }
 
 // EmitAck is [Socket.EmitAck].
 func (e Sender) EmitAck(ctx context.Context, name string, out any, args ...any) error {
-	var p *pending
+	p := e.newCall(name)
 	var timeout <-chan time.Time
 	if e.s.c.o.Retries > 0 && e.mode&engine.Volatile == 0 {
-		p = e.newPending(name)
-		p.ch = make(chan reply, 1)
 		if err := e.queue(p, name, args); err != nil {
 			return err
 		}
 	} else {
-		p = e.s.takeCall()
-		defer e.s.freeCall(p)
-		e.fill(p, name)
 		if p.timeout > 0 {
 			t := time.NewTimer(p.timeout)
 			defer t.Stop()
@@ -96,6 +91,9 @@ func (e Sender) EmitAck(ctx context.Context, name string, out any, args ...any) 
 	}
 	select {
 	case r := <-p.ch:
+		if !p.retry {
+			e.s.spare.Store(p) // who settled it had taken it out before
+		}
 		if r.err != nil {
 			return r.err
 		}
@@ -109,17 +107,25 @@ func (e Sender) EmitAck(ctx context.Context, name string, out any, args ...any) 
 	}
 }
 
-func (e Sender) newPending(name string) *pending {
-	p := &pending{}
-	e.fill(p, name)
-	return p
-}
-
-func (e Sender) fill(p *pending, name string) {
-	p.s, p.id, p.name, p.mode, p.timeout = e.s, -1, name, e.mode, e.timeout
+func (e Sender) newPending(name string) pending {
+	p := pending{id: -1, name: name, mode: e.mode, timeout: e.timeout}
 	if p.timeout <= 0 {
 		p.timeout = e.s.c.o.AckTimeout
 	}
+	return p
+}
+
+// newCall is newPending for a caller who waits, in the place and with the
+// channel of the last one that had its answer.
+func (e Sender) newCall(name string) *pending {
+	p := e.s.spare.Swap(nil)
+	if p == nil {
+		p = &pending{ch: make(chan reply, 1)}
+	}
+	ch := p.ch
+	*p = e.newPending(name)
+	p.ch = ch
+	return p
 }
 
 // encode checks an event and encodes it after dst.

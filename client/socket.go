@@ -24,7 +24,7 @@ type Socket struct {
 	namespace string
 	lane      lane.Lane[work]
 	handlers  handlers
-	spare     atomic.Pointer[pending] // of EmitAck without retries, for the next one
+	spare     atomic.Pointer[pending] // of the last EmitAck, for the next one
 
 	mu        sync.Mutex
 	active    bool // wants to be connected
