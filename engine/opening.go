@@ -3,10 +3,10 @@ package engine
 import (
 	"context"
 	"crypto/tls"
-	"fmt"
 	"maps"
 	"net/http"
 	"net/url"
+	"reflect"
 	"regexp"
 	"slices"
 	"strings"
@@ -41,11 +41,8 @@ func newOpening(r *http.Request) opening {
 		openMethod: r.Method, openProto: r.Proto, openHost: r.Host, openRemote: r.RemoteAddr,
 		openRequestURI: r.RequestURI, openURL: r.URL.String(), openPattern: r.Pattern,
 	}
-	var b strings.Builder
-	add := func(s string) {
-		b.WriteString(strings.ReplaceAll(s, "\x00", ""))
-		b.WriteByte(0)
-	}
+	b := make([]byte, 0, 1<<10)
+	add := func(s string) { b = append(append(b, strings.ReplaceAll(s, "\x00", "")...), 0) }
 	for _, f := range fields {
 		add(f)
 	}
@@ -62,15 +59,21 @@ func newOpening(r *http.Request) opening {
 			add(value)
 		}
 	}
-	return opening{text: strings.Clone(b.String()), tls: r.TLS, ctx: valuesOf(r)}
+	return opening{text: string(b), tls: r.TLS, ctx: valuesOf(r)}
 }
+
+var cancelCtx = func() reflect.Type {
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	return reflect.TypeOf(ctx)
+}()
 
 // valuesOf returns the context of r if it may hold values of the application,
 // and nil if it is net/http's own.
 func valuesOf(r *http.Request) context.Context {
 	ctx := r.Context()
 	srv, _ := ctx.Value(http.ServerContextKey).(*http.Server)
-	if srv != nil && srv.BaseContext == nil && srv.ConnContext == nil && fmt.Sprintf("%T", ctx) == "*context.cancelCtx" {
+	if srv != nil && srv.BaseContext == nil && srv.ConnContext == nil && reflect.TypeOf(ctx) == cancelCtx {
 		return nil
 	}
 	return context.WithoutCancel(ctx)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"net"
 	"net/http"
 	"slices"
 	"strconv"
@@ -11,6 +12,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/roomwire/roomwire/internal/front"
 	"github.com/roomwire/roomwire/internal/ws"
 )
 
@@ -193,6 +195,18 @@ func (s *Server) Use(mw ...func(http.Handler) http.Handler) {
 
 // ServeHTTP implements http.Handler.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.handler.ServeHTTP(w, r) }
+
+// Serve is hs.Serve(ln) with cheaper WebSocket handshakes: a plain handshake
+// that is the first request of a connection without TLS is given to the handler
+// of hs before net/http sets up what a connection for many requests needs.
+// Everything else is served by net/http as ever. Any handler will do.
+//
+// The timeouts, contexts and hooks of hs hold for handshakes too, but the
+// context of such a request is not done when its client leaves, and an answer
+// that does not take the connection over ends it. Serve returns when hs is shut
+// down or closed, with [http.ErrServerClosed], after the handshakes that are
+// under way; or with the error of ln.
+func Serve(hs *http.Server, ln net.Listener) error { return front.Serve(hs, ln) }
 
 // Len returns the number of open connections.
 func (s *Server) Len() int {

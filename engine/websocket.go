@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/roomwire/roomwire/internal/stack"
 	"github.com/roomwire/roomwire/internal/ws"
 )
 
@@ -49,26 +50,28 @@ func (r *reader) Idle() {
 	c.pong = nil
 }
 
-// openWebSocket starts a session whose first transport is WebSocket.
+// openWebSocket starts a session whose first transport is WebSocket. The
+// response and the open packet leave in one write.
 func (s *Server) openWebSocket(w http.ResponseWriter, r *http.Request, q query) {
 	c, refusal := s.handshake(r, q)
 	if refusal != nil {
 		s.refuse(w, r, refusal)
 		return
 	}
-	conn := s.acceptWebSocket(w, r, c)
+	conn, response := s.acceptWebSocket(w, r, c)
 	if conn == nil {
 		s.addresses.leave(c.from)
 		return
 	}
 	c.take(conn, wantsText(r))
+	c.greet(appendText(response, '0', s.openPacket(c.id, false)))
 	if err := s.add(c); err != nil {
 		s.addresses.leave(c.from)
 		cut(conn)
 		return
 	}
 	c.mu.Lock()
-	c.control(&Prepared{plain: appendText(nil, '0', s.openPacket(c.id, false)), n: 1})
+	c.flush()
 	c.mu.Unlock()
 	if p := s.o.InitialPacket; len(p) > 0 {
 		_ = c.SendMessage(false, p, 0)
@@ -77,8 +80,18 @@ func (s *Server) openWebSocket(w http.ResponseWriter, r *http.Request, q query) 
 	s.running.Add(1)
 	go func() {
 		defer s.running.Done()
+		stack.Small()
 		c.served(conn.Serve((*reader)(c)))
 	}()
+}
+
+// greet queues what comes before everything else: the response to the
+// handshake, which is no frame, and the open packet. c is known to nobody.
+func (c *Conn) greet(b []byte) {
+	p := &Prepared{plain: b, n: 1}
+	p.textOnce.Do(func() { p.texts = b })
+	c.countOut(p.n, p.size)
+	c.queue.push(p, NoCompress)
 }
 
 // take makes w what carries the connection. mu is held, or c is known to nobody.
@@ -90,9 +103,10 @@ func (c *Conn) take(w *ws.Conn, textOnly bool) {
 // wantsText reports whether the client takes binary messages as base64 only.
 func wantsText(r *http.Request) bool { return parseQuery(r.URL.RawQuery).b64 != "" }
 
-// acceptWebSocket upgrades r; c is the new connection, nil if there was one.
-// It returns nil if r was refused.
-func (s *Server) acceptWebSocket(w http.ResponseWriter, r *http.Request, c *Conn) *ws.Conn {
+// acceptWebSocket upgrades r. If c is not nil it is the new connection, and
+// what answers the request is left to be written; else that has been. It
+// returns nil if r was refused.
+func (s *Server) acceptWebSocket(w http.ResponseWriter, r *http.Request, c *Conn) (conn *ws.Conn, response []byte) {
 	o := s.accept
 	o.Protocols = ws.Protocols(r)
 	o.Header = w.Header()
@@ -100,9 +114,14 @@ func (s *Server) acceptWebSocket(w http.ResponseWriter, r *http.Request, c *Conn
 		s.firstHeaders(o.Header, r, c.id)
 	}
 	s.headers(o.Header, r)
-	conn, err := ws.Accept(w, r, &o)
+	var err error
+	if c != nil {
+		conn, response, err = ws.Upgrade(w, r, &o)
+	} else {
+		conn, err = ws.Accept(w, r, &o)
+	}
 	if err == nil {
-		return conn
+		return conn, response
 	}
 	var he *ws.HandshakeError
 	if errors.As(err, &he) {
@@ -112,7 +131,7 @@ func (s *Server) acceptWebSocket(w http.ResponseWriter, r *http.Request, c *Conn
 		}
 		s.refuse(w, r, badRequest(he.Status, "TRANSPORT_HANDSHAKE_ERROR", "error", he.Reason))
 	}
-	return nil
+	return nil, nil
 }
 
 // served ends what Serve left. It is the last that the reader does.
@@ -213,7 +232,7 @@ var errProbe = errors.New("engine: upgrade was not completed")
 
 // upgrade starts a probe.
 func (s *Server) upgrade(w http.ResponseWriter, r *http.Request, c *Conn) {
-	conn := s.acceptWebSocket(w, r, nil)
+	conn, _ := s.acceptWebSocket(w, r, nil)
 	if conn == nil {
 		return
 	}

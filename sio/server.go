@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"maps"
+	"net"
 	"net/http"
 	"regexp"
 	"slices"
@@ -52,6 +53,9 @@ func NewServer(opts *Options) *Server {
 	s.Target = s.Of("/").Target
 	return s
 }
+
+// Serve is [engine.Serve]: hs.Serve(ln) with cheaper WebSocket handshakes.
+func Serve(hs *http.Server, ln net.Listener) error { return engine.Serve(hs, ln) }
 
 // ServeHTTP implements http.Handler.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {

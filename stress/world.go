@@ -84,7 +84,7 @@ func newWorld(seed uint64) (*world, error) {
 	w.hs = &http.Server{Handler: w.srv, ReadHeaderTimeout: 10 * time.Second}
 	go func() {
 		defer close(w.done)
-		_ = w.hs.Serve(ln)
+		_ = sio.Serve(w.hs, ln)
 	}()
 	return w, nil
 }

@@ -117,7 +117,7 @@ func (c *devCmd) server(ctx context.Context, store *queue.Store, log *slog.Logge
 // serve runs the server until ctx is done, then shuts it down in good order.
 func serve(ctx context.Context, hs *http.Server, ln net.Listener, srv *sio.Server, grace time.Duration, out *console.Printer) error {
 	failed := make(chan error, 1)
-	go func() { failed <- hs.Serve(ln) }()
+	go func() { failed <- sio.Serve(hs, ln) }()
 	select {
 	case err := <-failed:
 		return errors.Join(err, srv.Close())

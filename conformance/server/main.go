@@ -129,7 +129,7 @@ func run(f flags) error {
 	fmt.Printf("http://%s pid %d debug %s\n", ln.Addr(), os.Getpid(), debugURL)
 
 	failed := make(chan error, 1)
-	go func() { failed <- hs.Serve(ln) }()
+	go func() { failed <- engine.Serve(hs, ln) }()
 	select {
 	case err := <-failed:
 		return err

@@ -76,7 +76,7 @@ func run(f flags) error {
 	fmt.Printf("http://%s pid %d\n", ln.Addr(), os.Getpid())
 
 	failed := make(chan error, 1)
-	go func() { failed <- hs.Serve(ln) }()
+	go func() { failed <- sio.Serve(hs, ln) }()
 	select {
 	case err := <-failed:
 		return err

@@ -70,7 +70,7 @@ func run(ctx context.Context, addr, data string) error {
 	mux.Handle("/socket.io/", srv)
 	hs := &http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second}
 	served := make(chan error, 1)
-	go func() { served <- hs.Serve(ln) }()
+	go func() { served <- sio.Serve(hs, ln) }()
 	fmt.Printf("parcels: http://%s/caps, %d messages wait\n", ln.Addr(), office.Stats().Waiting)
 	select {
 	case err = <-served:

@@ -59,7 +59,7 @@ func serve(ctx context.Context, ln net.Listener) error {
 		defer cancel()
 		_ = errors.Join(srv.Shutdown(wait), hs.Shutdown(wait))
 	})
-	if err := hs.Serve(ln); !errors.Is(err, http.ErrServerClosed) {
+	if err := sio.Serve(hs, ln); !errors.Is(err, http.ErrServerClosed) {
 		return err
 	}
 	return nil

@@ -3,6 +3,8 @@ package lane
 import (
 	"runtime"
 	"sync"
+
+	"github.com/roomwire/roomwire/internal/stack"
 )
 
 // A Crew runs the work of many lanes, each piece of which may block for as long
@@ -54,6 +56,7 @@ func (c *Crew) send(wanted bool) bool {
 // work is a goroutine of the crew.
 func (c *Crew) work() {
 	defer c.running.Done()
+	stack.Large()
 	c.mu.Lock()
 	c.coming--
 	for {

@@ -1,9 +1,11 @@
 package ws
 
 import (
+	"bufio"
 	"bytes"
 	"errors"
 	"io"
+	"net"
 	"net/http"
 	"slices"
 	"strings"
@@ -21,48 +23,88 @@ const handshakeTimeout = 10 * time.Second
 // The Conn refers to nothing of net/http. To let go of it as well, the caller
 // returns from its handler and serves the Conn elsewhere.
 func Accept(w http.ResponseWriter, r *http.Request, o *Options) (*Conn, error) {
+	c, response, err := Upgrade(w, r, o)
+	if err != nil {
+		return nil, err
+	}
+	if err := c.writeResponse(response); err != nil {
+		_ = c.nc.Close()
+		return nil, err
+	}
+	return c, nil
+}
+
+// Upgrade is Accept but for the response, which the caller has to write before
+// anything else: frames may follow it in the same write.
+func Upgrade(w http.ResponseWriter, r *http.Request, o *Options) (c *Conn, response []byte, err error) {
 	if o == nil {
 		o = &Options{}
 	}
 	if err := checkRequest(r); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	protocol := chooseProtocol(r.Header, o.Protocols)
 	extension := ""
 	if o.Deflate != nil {
 		extension = acceptDeflate(r.Header)
 	}
-	response := switchingProtocols(r.Header.Get(headerKey), protocol, extension, o.Header)
+	response = switchingProtocols(r.Header.Get(headerKey), protocol, extension, o.Header)
 
-	nc, rw, err := http.NewResponseController(w).Hijack()
+	nc, early, err := hijack(w)
+	if err != nil {
+		return nil, nil, err
+	}
+	if err := nc.SetDeadline(time.Time{}); err != nil { // those of the http.Server
+		_ = nc.Close()
+		return nil, nil, err
+	}
+	return newConn(nc, o, false, extension != "", early), response, nil
+}
+
+// A taker gives its connection away without buffers, as nothing is in them.
+type taker interface{ Take() (net.Conn, error) }
+
+// hijack takes the connection over, and what was read of it already.
+func hijack(w http.ResponseWriter) (nc net.Conn, early []byte, err error) {
+	var rw *bufio.ReadWriter
+	if t, ok := innermost(w).(taker); ok {
+		nc, err = t.Take()
+	} else {
+		nc, rw, err = http.NewResponseController(w).Hijack()
+	}
 	if err != nil {
 		reason := "connection cannot be hijacked"
 		if !errors.Is(err, http.ErrNotSupported) {
 			reason += ": " + err.Error()
 		}
-		return nil, &HandshakeError{Status: http.StatusInternalServerError, Reason: reason}
+		return nil, nil, &HandshakeError{Status: http.StatusInternalServerError, Reason: reason}
 	}
-	var early []byte
-	if n := rw.Reader.Buffered(); n > 0 {
-		early = make([]byte, n)
-		if _, err := io.ReadFull(rw.Reader, early); err != nil {
-			_ = nc.Close()
-			return nil, err
-		}
+	if rw == nil || rw.Reader.Buffered() == 0 {
+		return nc, nil, nil
 	}
-	c := newConn(nc, o, false, extension != "", early)
-	if err := c.writeResponse(response); err != nil {
+	early = make([]byte, rw.Reader.Buffered())
+	if _, err := io.ReadFull(rw.Reader, early); err != nil {
 		_ = nc.Close()
-		return nil, err
+		return nil, nil, err
 	}
-	return c, nil
+	return nc, early, nil
 }
 
-// writeResponse clears the deadlines of the http.Server and writes b.
-func (c *Conn) writeResponse(b []byte) error {
-	if err := c.nc.SetDeadline(time.Time{}); err != nil {
-		return err
+// innermost returns what w wraps, unless a wrapper has a Hijack of its own.
+func innermost(w http.ResponseWriter) http.ResponseWriter {
+	for {
+		if _, ok := w.(http.Hijacker); ok {
+			return w
+		}
+		u, ok := w.(interface{ Unwrap() http.ResponseWriter })
+		if !ok {
+			return w
+		}
+		w = u.Unwrap()
 	}
+}
+
+func (c *Conn) writeResponse(b []byte) error {
 	n, err := c.TryWrite(b)
 	if err != nil || n == len(b) {
 		return err

@@ -2,6 +2,7 @@ package ws_test
 
 import (
 	"bufio"
+	"errors"
 	"io"
 	"net"
 	"net/http"
@@ -175,6 +176,43 @@ func TestAcceptOutlivesTheDeadlinesOfTheServerAndWrappers(t *testing.T) {
 		t.Errorf("read %q", b)
 	}
 	must(t, c.Close())
+}
+
+// handing gives its connection away without buffers.
+type handing struct {
+	http.ResponseWriter
+	take func() (net.Conn, error)
+}
+
+func (h handing) Take() (net.Conn, error) { return h.take() }
+
+func (h handing) Hijack() (net.Conn, *bufio.ReadWriter, error) {
+	return nil, nil, errors.New("Hijack was called instead of Take")
+}
+
+func TestAcceptTakesTheConnectionWithoutBuffers(t *testing.T) {
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		h := handing{w, func() (net.Conn, error) { return nil, http.ErrHijacked }}
+		var he *ws.HandshakeError
+		if _, err := ws.Accept(wrapped{h}, r, nil); !errors.As(err, &he) || he.Status != 500 || !strings.Contains(he.Reason, "has been hijacked") {
+			t.Errorf("a connection that is gone: %v", err)
+		}
+		h.take = func() (net.Conn, error) {
+			nc, _, err := http.NewResponseController(w).Hijack()
+			return nc, err
+		}
+		c, err := ws.Accept(wrapped{wrapped{h}}, r, nil)
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		must(t, c.Close())
+	}))
+	defer s.Close()
+	_, head := dialRaw(t, s, "")
+	if !strings.HasPrefix(head, "HTTP/1.1 101 ") {
+		t.Errorf("answered %q", head)
+	}
 }
 
 func TestAcceptOverUnixSocketsReadsTheDescriptor(t *testing.T) {

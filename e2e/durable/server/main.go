@@ -63,7 +63,7 @@ func run(ctx context.Context, addr, data string, maxAge time.Duration) error {
 	}
 	hs := &http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second}
 	served := make(chan error, 1)
-	go func() { served <- hs.Serve(ln) }()
+	go func() { served <- sio.Serve(hs, ln) }()
 	fmt.Printf("http://%s pid %d\n", ln.Addr(), os.Getpid())
 	select {
 	case err = <-served:
