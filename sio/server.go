@@ -285,6 +285,7 @@ func (s *Server) Shutdown(ctx context.Context) error {
 		}
 	}
 	err := errors.Join(s.eng.Shutdown(ctx), s.tasks.wait(ctx))
+	s.crew.Close()
 	if err == nil {
 		s.crew.Wait()
 	}

@@ -3,6 +3,7 @@ package lane
 import (
 	"runtime"
 	"sync"
+	"time"
 
 	"github.com/roomwire/roomwire/internal/stack"
 )
@@ -13,10 +14,10 @@ import (
 // a small stack and has to grow it.
 //
 // There is always a goroutine on its way to a job that waits: whoever takes a
-// job while others wait sends for one more before it begins. As long as jobs
+// job while others wait calls for one more before it begins. As long as jobs
 // are short, the goroutine that is there does them all, and the one that was
-// sent for finds nothing to do and ends. When nothing is to be done there are
-// no goroutines.
+// called finds nothing to do. One without work stays for a second or two; all
+// others end.
 //
 // The zero Crew is ready to use. Its methods may be called by many goroutines
 // at once.
@@ -24,33 +25,52 @@ type Crew struct {
 	mu      sync.Mutex
 	jobs    []func()
 	head    int
-	coming  int // goroutines that have not looked for a job yet
+	coming  int       // goroutines that have not looked for a job yet
+	resting bool      // one waits for a word in wake
+	wake    chan bool // true: there is a job; false: end
+	needed  bool      // the one that rests was called since the clock last looked
+	clock   *time.Timer
+	closed  bool
 	running sync.WaitGroup
 }
 
-// Wait returns when all that was begun is done and every goroutine has ended.
-// No work may come meanwhile.
+// rest is how long a goroutine that nobody calls waits, and up to twice that.
+const rest = time.Second
+
+// Close makes goroutines end as soon as they have no work. The crew goes on to
+// do what comes.
+func (c *Crew) Close() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.closed = true
+	c.dismiss()
+}
+
+// Wait returns when all that was begun is done and, after Close, every
+// goroutine has ended. No work may come meanwhile.
 func (c *Crew) Wait() { c.running.Wait() }
 
 // do has job run soon, on another goroutine.
 func (c *Crew) do(job func()) {
 	c.mu.Lock()
 	c.jobs = append(c.jobs, job)
-	send := c.send(true)
+	c.call()
 	c.mu.Unlock()
-	if send {
-		go c.work()
-	}
 }
 
-// send reports whether a goroutine has to be sent for. mu is held.
-func (c *Crew) send(wanted bool) bool {
-	if !wanted || c.coming > 0 {
-		return false
+// call makes sure that a goroutine is on its way. mu is held.
+func (c *Crew) call() {
+	switch {
+	case c.coming > 0:
+		return
+	case c.resting:
+		c.resting, c.needed = false, true
+		c.wake <- true
+	default:
+		c.running.Add(1)
+		go c.work()
 	}
 	c.coming++
-	c.running.Add(1)
-	return true
 }
 
 // work is a goroutine of the crew.
@@ -62,29 +82,76 @@ func (c *Crew) work() {
 	for {
 		job := c.take()
 		if job == nil {
-			if c.coming > 0 {
-				break
-			}
-			// Those who are about to bring work get the time to do so.
-			c.coming++
-			c.mu.Unlock()
-			runtime.Gosched()
-			c.mu.Lock()
-			c.coming--
-			if c.head == len(c.jobs) {
+			if c.coming > 0 || !c.linger() {
 				break
 			}
 			continue
 		}
-		send := c.send(c.head < len(c.jobs))
-		c.mu.Unlock()
-		if send {
-			go c.work()
+		if c.head < len(c.jobs) {
+			c.call()
 		}
+		c.mu.Unlock()
 		job()
 		c.mu.Lock()
 	}
 	c.mu.Unlock()
+}
+
+// linger waits for a job and reports whether there may be one. mu is held, but
+// not while it waits.
+func (c *Crew) linger() bool {
+	// Those who are about to bring work get the time to do so.
+	c.coming++
+	c.mu.Unlock()
+	runtime.Gosched()
+	c.mu.Lock()
+	c.coming--
+	if c.head < len(c.jobs) {
+		return true
+	}
+	if c.resting || c.closed {
+		return false
+	}
+	c.resting = true
+	if c.clock == nil {
+		c.wake = make(chan bool, 1)
+		c.clock = time.AfterFunc(rest, c.look)
+	}
+	wake := c.wake
+	c.mu.Unlock()
+	job := <-wake
+	c.mu.Lock()
+	if job {
+		c.coming--
+	}
+	return job
+}
+
+// look dismisses the goroutine that rests if nobody needed it for a while.
+func (c *Crew) look() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.clock == nil {
+		return
+	}
+	if c.resting && !c.needed {
+		c.dismiss()
+		return
+	}
+	c.needed = false
+	c.clock.Reset(rest)
+}
+
+// dismiss ends the goroutine that rests. mu is held.
+func (c *Crew) dismiss() {
+	if c.clock != nil {
+		c.clock.Stop()
+		c.clock = nil
+	}
+	if c.resting {
+		c.resting = false
+		c.wake <- false
+	}
 }
 
 // take returns the next job, or nil. mu is held.

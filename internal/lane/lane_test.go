@@ -5,6 +5,7 @@ import (
 	"errors"
 	"runtime"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -180,7 +181,48 @@ func TestCrewRunsEveryLaneAlthoughOneBlocks(t *testing.T) {
 			must(t, stuck[i].Close(t.Context()))
 			must(t, free[i].Close(t.Context()))
 		}
+		crew.Close()
 		crew.Wait()
+	})
+}
+
+// One goroutine does what comes now and then, and ends when nothing comes.
+func TestCrewKeepsOneGoroutineForAWhile(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var crew lane.Crew
+		names := make(chan string, 1)
+		var l lane.Lane[int]
+		l.Init(4, func([]int) {
+			var stack [64]byte
+			name, _, _ := strings.Cut(string(stack[:runtime.Stack(stack[:], false)]), " [")
+			names <- name
+		}, &crew)
+		at := func() string {
+			must(t, l.Put(t.Context(), 1, 1))
+			defer synctest.Wait()
+			return <-names
+		}
+		first := at()
+		for range 10 {
+			time.Sleep(900 * time.Millisecond)
+			if again := at(); again != first {
+				t.Fatalf("%s did the work, and %s before", again, first)
+			}
+		}
+		before := time.Now()
+		crew.Wait()
+		if d := time.Since(before); d < time.Second || d > 2*time.Second {
+			t.Errorf("it stayed for %v without work", d)
+		}
+		at()
+		crew.Close()
+		before = time.Now()
+		crew.Wait()
+		at()
+		crew.Wait()
+		if d := time.Since(before); d != 0 {
+			t.Errorf("it stayed for %v after Close", d)
+		}
 	})
 }
 
@@ -199,6 +241,7 @@ func BenchmarkCrewOfManyLanes(b *testing.B) {
 		done.Wait()
 	}
 	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*len(lanes)), "ns/piece")
+	crew.Close()
 	crew.Wait()
 }
 
