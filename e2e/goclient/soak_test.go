@@ -54,75 +54,97 @@ func TestServerIsKilledUnderLoad(t *testing.T) {
 		w.ctx = ctx
 		port := freePort(w.T)
 		s := w.target.start(w.T, serverOptions{}, port)
-		before, files := runtime.NumGoroutine(), descriptors()
-		var calls, reconnects atomic.Int64
-		var all []*client.Client
-		var sockets []*client.Socket
+		goroutines, files := runtime.NumGoroutine(), descriptors()
+		soak := &soak{world: w, stop: make(chan struct{})}
 		for range clients {
-			c := w.client(s, func(o *client.Options) { o.Retries, o.AckTimeout = 1000, 2*time.Second })
-			so := c.Of("/")
-			so.OnConnect(func(context.Context) { reconnects.Add(1) })
-			all, sockets = append(all, c), append(sockets, so)
+			soak.add(s)
 		}
-		var wg sync.WaitGroup
-		stop := make(chan struct{})
-		for i, so := range sockets {
-			wg.Go(func() {
-				if err := so.Connect(ctx); err != nil {
-					w.Error(err)
-					return
-				}
-				for n := 0; ; n++ {
-					select {
-					case <-stop:
-						return
-					default:
-					}
-					want := fmt.Sprint(i, " ", n)
-					if got, err := client.Call[string](ctx, so, "echo", want); got != want || err != nil {
-						w.Errorf("call %s: %q, %v", want, got, err)
-						return
-					}
-					calls.Add(1)
-				}
-			})
+		var talking sync.WaitGroup
+		for i := range clients {
+			talking.Go(func() { soak.talk(i) })
 		}
-		for k := range kills + 1 {
-			// Of the k-th server, and not still of the one before.
-			for deadline := time.Now().Add(time.Minute); ; {
-				up := 0
-				for _, so := range sockets {
-					if so.Connected() {
-						up++
-					}
-				}
-				if up == clients && reconnects.Load() >= int64(clients*(k+1)) {
-					break
-				}
-				if time.Now().After(deadline) {
-					w.Fatalf("after %d kills: %d of %d are connected, %d connections so far", k, up, clients, reconnects.Load())
-				}
-				<-time.After(20 * time.Millisecond)
-			}
-			if k == kills {
-				break
-			}
+		for k := range kills {
+			soak.awaitConnected(k)
 			<-time.After(100 * time.Millisecond)
 			s.stop()
 			<-time.After(50 * time.Millisecond)
 			s = w.target.start(w.T, serverOptions{}, port)
 		}
-		close(stop)
-		wg.Wait()
-		for _, c := range all {
+		soak.awaitConnected(kills)
+		close(soak.stop)
+		talking.Wait()
+		for _, c := range soak.clients {
 			_ = c.Close()
 		}
-		w.Logf("%d calls, %d connections", calls.Load(), reconnects.Load())
-		for i := 0; runtime.NumGoroutine() > before+5 || descriptors() > files+10; i++ {
-			if i == 200 {
-				w.Fatalf("%d goroutines, %d before; %d descriptors, %d before", runtime.NumGoroutine(), before, descriptors(), files)
-			}
-			<-time.After(10 * time.Millisecond)
-		}
+		w.Logf("%d calls, %d connections", soak.calls.Load(), soak.connects.Load())
+		awaitRest(w.T, goroutines, files)
 	})
+}
+
+// A soak is clients that call a server which is killed now and then.
+type soak struct {
+	*world
+	clients         []*client.Client
+	sockets         []*client.Socket
+	stop            chan struct{}
+	calls, connects atomic.Int64
+}
+
+// add adds a client that is not connected yet.
+func (k *soak) add(s *server) {
+	c := k.client(s, func(o *client.Options) { o.Retries, o.AckTimeout = 1000, 2*time.Second })
+	so := c.Of("/")
+	so.OnConnect(func(context.Context) { k.connects.Add(1) })
+	k.clients, k.sockets = append(k.clients, c), append(k.sockets, so)
+}
+
+// talk connects client i and calls the server until the soak stops.
+func (k *soak) talk(i int) {
+	so := k.sockets[i]
+	if err := so.Connect(k.ctx); err != nil {
+		k.Error(err)
+		return
+	}
+	for n := 0; ; n++ {
+		select {
+		case <-k.stop:
+			return
+		default:
+		}
+		want := fmt.Sprint(i, " ", n)
+		if got, err := client.Call[string](k.ctx, so, "echo", want); got != want || err != nil {
+			k.Errorf("call %s: %q, %v", want, got, err)
+			return
+		}
+		k.calls.Add(1)
+	}
+}
+
+// awaitConnected waits until all are connected after so many kills, and not
+// still to the server before.
+func (k *soak) awaitConnected(kills int) {
+	for deadline := time.Now().Add(time.Minute); ; <-time.After(20 * time.Millisecond) {
+		up := 0
+		for _, so := range k.sockets {
+			if so.Connected() {
+				up++
+			}
+		}
+		if up == len(k.sockets) && k.connects.Load() >= int64(len(k.sockets)*(kills+1)) {
+			return
+		}
+		if time.Now().After(deadline) {
+			k.Fatalf("after %d kills: %d of %d are connected, %d connections so far", kills, up, len(k.sockets), k.connects.Load())
+		}
+	}
+}
+
+// awaitRest waits until there are no more goroutines and descriptors than before.
+func awaitRest(t testing.TB, goroutines, files int) {
+	for i := 0; runtime.NumGoroutine() > goroutines+5 || descriptors() > files+10; i++ {
+		if i == 200 {
+			t.Fatalf("%d goroutines, %d before; %d descriptors, %d before", runtime.NumGoroutine(), goroutines, descriptors(), files)
+		}
+		<-time.After(10 * time.Millisecond)
+	}
 }
