@@ -2,11 +2,10 @@
 //
 // What net/http does for a connection that may carry many requests (two buffers
 // of 4 KiB, a goroutine that reads ahead to notice the end of the client, and
-// its stop before the connection is handed over) is more than half of the cost
-// of a handshake, and is thrown away at once. So each connection is looked at
-// before net/http gets it. One whose first bytes are a plain handshake is given
-// to the handler right away; any other goes to net/http, with every byte still
-// to be read, so that nothing but the cost is different.
+// its stop before the connection is handed over) is of no use to a WebSocket, and
+// thrown away at once. So each connection is looked at before net/http gets it.
+// One whose first bytes are a plain handshake is given to the handler right away;
+// any other goes to net/http, with every byte still to be read.
 package front
 
 import (

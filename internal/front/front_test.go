@@ -15,7 +15,6 @@ import (
 	"net/http/httptest"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -243,17 +242,12 @@ func TestTaken(t *testing.T) {
 // The hooks and contexts of the http.Server hold for handshakes.
 func TestHooks(t *testing.T) {
 	type key string
-	var mu sync.Mutex
-	var states []string
+	states := make(chan http.ConnState, 10)
 	over := make(chan error, 1)
 	hs := &http.Server{
 		BaseContext: func(net.Listener) context.Context { return context.WithValue(context.Background(), key("base"), "b") },
 		ConnContext: func(ctx context.Context, _ net.Conn) context.Context { return context.WithValue(ctx, key("conn"), "c") },
-		ConnState: func(_ net.Conn, s http.ConnState) {
-			mu.Lock()
-			defer mu.Unlock()
-			states = append(states, s.String())
-		},
+		ConnState:   func(_ net.Conn, s http.ConnState) { states <- s },
 		Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			ctx := r.Context()
 			w.Header().Set("X-Through", through(w))
@@ -269,11 +263,10 @@ func TestHooks(t *testing.T) {
 	if err := <-over; !errors.Is(err, context.Canceled) {
 		t.Errorf("context after the handler: %v", err)
 	}
-	_ = hs.Shutdown(context.Background())
-	mu.Lock()
-	defer mu.Unlock()
-	if s := fmt.Sprint(states); s != "[new active closed]" {
-		t.Errorf("states %s", s)
+	for _, want := range []http.ConnState{http.StateNew, http.StateActive, http.StateClosed} {
+		if s := <-states; s != want {
+			t.Errorf("state %v, want %v", s, want)
+		}
 	}
 }
 
@@ -305,6 +298,17 @@ type lines chan string
 func (l lines) Write(b []byte) (int, error) {
 	l <- string(b)
 	return len(b), nil
+}
+
+// A header that is set to nothing is left out, as with net/http.
+func TestHeaderLeftOut(t *testing.T) {
+	addr := start(t, &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header()["Date"], w.Header()["Content-Type"] = nil, nil
+		fmt.Fprint(w, "x")
+	})})
+	if got := all(t, addr, handshake+"\r\n"); got != "HTTP/1.1 200 OK\r\nConnection: close\r\n\r\nx" {
+		t.Errorf("got %q", got)
+	}
 }
 
 // A handler that writes nothing answers 200, as with net/http.

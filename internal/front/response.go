@@ -44,7 +44,7 @@ func (w *response) WriteHeader(status int) {
 	if status >= 200 {
 		w.header.Set("Connection", "close")
 	}
-	if w.header["Date"] == nil {
+	if _, set := w.header["Date"]; !set { // nil leaves it out
 		w.header.Set("Date", time.Now().UTC().Format(http.TimeFormat))
 	}
 	b := bufio.NewWriter(w.nc)
@@ -60,7 +60,7 @@ func (w *response) Write(b []byte) (int, error) {
 		return 0, http.ErrHijacked
 	}
 	if w.status == 0 {
-		if w.header["Content-Type"] == nil {
+		if _, set := w.header["Content-Type"]; !set {
 			w.header.Set("Content-Type", http.DetectContentType(b))
 		}
 		w.WriteHeader(http.StatusOK)
