@@ -15,7 +15,7 @@ var layers = map[string]string{
 	"queue/queuetest":              "queue",
 	"parser":                       "",
 	"internal/bucket":              "",
-	"internal/front":               "internal/stack",
+	"internal/front":               "internal/stack internal/ws",
 	"internal/lane":                "internal/stack",
 	"internal/negotiate":           "",
 	"internal/stack":               "",

@@ -62,6 +62,7 @@ func newOpening(r *http.Request) opening {
 	return opening{text: string(b), tls: r.TLS, ctx: valuesOf(r)}
 }
 
+// cancelCtx is the type of the contexts that net/http itself makes.
 var cancelCtx = func() reflect.Type {
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()

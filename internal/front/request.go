@@ -5,6 +5,8 @@ import (
 	"net/textproto"
 	"net/url"
 	"strings"
+
+	"github.com/roomwire/roomwire/internal/ws"
 )
 
 // maxHead is the longest head of a request that is looked at, in bytes.
@@ -53,7 +55,7 @@ func parseFields(r *http.Request, fields string) (ok bool) {
 		}
 		name, value, ok := strings.Cut(line, ":")
 		value = strings.Trim(value, " \t")
-		if !ok || !isToken(name) || strings.ContainsFunc(value, notInValue) {
+		if !ok || !ws.IsToken(name) || strings.ContainsFunc(value, notInValue) {
 			return false
 		}
 		switch name = textproto.CanonicalMIMEHeaderKey(name); name {
@@ -89,16 +91,6 @@ func notInValue(c rune) bool { return c < ' ' && c != '\t' || c > '~' }
 
 func notInHost(c rune) bool {
 	return (c < '0' || c > '9') && (c|0x20 < 'a' || c|0x20 > 'z') && !strings.ContainsRune(".-:[]_", c)
-}
-
-// isToken reports whether s is a token of HTTP, RFC 9110 section 5.6.2.
-func isToken(s string) bool {
-	for _, c := range s {
-		if (c < '0' || c > '9') && (c|0x20 < 'a' || c|0x20 > 'z') && !strings.ContainsRune("!#$%&'*+-.^_`|~", c) {
-			return false
-		}
-	}
-	return s != ""
 }
 
 // wantsWebSocket reports whether the connection is to become a WebSocket and

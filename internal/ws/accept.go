@@ -148,11 +148,11 @@ func Protocols(r *http.Request) []string {
 	if r.Header[headerProtocol] == nil {
 		return nil
 	}
-	return slices.DeleteFunc(slices.Collect(list(r.Header, headerProtocol)), func(p string) bool { return !isToken(p) })
+	return slices.DeleteFunc(slices.Collect(list(r.Header, headerProtocol)), func(p string) bool { return !IsToken(p) })
 }
 
-// isToken reports whether s is a token of HTTP, RFC 9110 section 5.6.2.
-func isToken(s string) bool {
+// IsToken reports whether s is a token of HTTP, RFC 9110 section 5.6.2.
+func IsToken(s string) bool {
 	for i := range len(s) {
 		c := s[i]
 		if (c < '0' || c > '9') && (c|0x20 < 'a' || c|0x20 > 'z') && !strings.ContainsRune("!#$%&'*+-.^_`|~", rune(c)) {
