@@ -443,6 +443,16 @@ func (c *Conn) Done() <-chan struct{} {
 	return c.done
 }
 
+// Block tells that the caller, Session.Message or a hook, will wait or take
+// some milliseconds: another goroutine reads for the other connections from now
+// on. Without it, what they send may lie for up to 20 ms before that happens by
+// itself. It returns at once; anybody may call it at any time.
+func (c *Conn) Block() {
+	if w := c.ahead.Load(); w != nil {
+		w.Block()
+	}
+}
+
 // Wait waits until Send would not return [ErrFull], the connection closes, or
 // ctx is done. Its errors are ErrClosed and that of ctx.
 func (c *Conn) Wait(ctx context.Context) error {

@@ -22,7 +22,8 @@ type Handler interface {
 // from within a method of the Conn.
 type Session interface {
 	// Message takes one message. data is valid until it returns. An error
-	// closes the connection with that error.
+	// closes the connection with that error. One goroutine reads for many
+	// connections: a Message that waits calls [Conn.Block] first.
 	Message(binary bool, data []byte) error
 	// Closed tells that the connection has ended, and why.
 	Closed(why error)

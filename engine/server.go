@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/roomwire/roomwire/internal/front"
+	"github.com/roomwire/roomwire/internal/poller"
 	"github.com/roomwire/roomwire/internal/ws"
 )
 
@@ -33,6 +34,7 @@ type Server struct {
 	accept      ws.Options
 
 	running sync.WaitGroup // connections, writers, readers, the timer
+	poller  poller.Poller
 	wheel   wheel
 	count   counters
 	warned  atomic.Int64 // when a foreign origin was last logged
@@ -92,7 +94,7 @@ func NewServer(h Handler, opts *Options) *Server {
 	s.params = `,"pingInterval":` + strconv.FormatInt(s.o.PingInterval.Milliseconds(), 10) +
 		`,"pingTimeout":` + strconv.FormatInt(s.o.PingTimeout.Milliseconds(), 10) +
 		`,"maxPayload":` + strconv.Itoa(s.o.MaxPayload) + `}`
-	s.accept = ws.Options{MaxMessage: s.o.MaxPayload}
+	s.accept = ws.Options{MaxMessage: s.o.MaxPayload, Poller: &s.poller}
 	if c := s.o.Compression; c != nil {
 		s.accept.Deflate = &ws.Deflate{Threshold: c.Threshold, Level: c.Level}
 	}
@@ -262,6 +264,7 @@ func (s *Server) Shutdown(ctx context.Context) error {
 	ended := make(chan struct{})
 	go func() {
 		s.running.Wait()
+		s.poller.Wait()
 		close(ended)
 	}()
 	select {

@@ -7,7 +7,6 @@ import (
 	"net/http"
 	"time"
 
-	"github.com/roomwire/roomwire/internal/stack"
 	"github.com/roomwire/roomwire/internal/ws"
 )
 
@@ -78,11 +77,13 @@ func (s *Server) openWebSocket(w http.ResponseWriter, r *http.Request, q query) 
 	}
 	c.start()
 	s.running.Add(1)
-	go func() {
-		defer s.running.Done()
-		stack.Small()
-		c.served(conn.Serve((*reader)(c)))
-	}()
+	conn.Start((*reader)(c), c.ended)
+}
+
+// ended is served, and tells the server.
+func (c *Conn) ended(err error) {
+	defer c.srv.running.Done()
+	c.served(err)
 }
 
 // greet queues what comes before everything else: the response to the
@@ -251,20 +252,23 @@ func (s *Server) upgrade(w http.ResponseWriter, r *http.Request, c *Conn) {
 	s.wheel.schedule(&p.timer, p.due)
 	s.running.Add(1)
 	c.mu.Unlock()
-	go func() {
-		defer s.running.Done()
-		err := conn.Serve(p)
-		if p.moved {
-			c.served(err)
-			return
-		}
-		c.mu.Lock()
-		if c.lp != nil && c.lp.probe == p {
-			c.lp.dropProbe()
-		}
-		c.mu.Unlock()
-		cut(conn)
-	}()
+	conn.Start(p, p.ended)
+}
+
+// ended is called when nothing more comes.
+func (p *probe) ended(err error) {
+	c := p.c
+	if p.moved {
+		c.ended(err)
+		return
+	}
+	defer c.srv.running.Done()
+	c.mu.Lock()
+	if c.lp != nil && c.lp.probe == p {
+		c.lp.dropProbe()
+	}
+	c.mu.Unlock()
+	cut(p.ws)
 }
 
 // expire implements the deadline of the upgrade.
@@ -323,6 +327,7 @@ func (p *probe) listen() error {
 	answer := appendText(nil, '3', "probe")
 	n, err := p.ws.TryWrite(answer)
 	if err == nil && n < len(answer) {
+		p.ws.Block()
 		_ = p.ws.SetWriteDeadline(time.Now().Add(p.c.srv.o.WriteTimeout))
 		err = p.ws.Write(answer[n:])
 		_ = p.ws.SetWriteDeadline(time.Time{})
@@ -348,6 +353,7 @@ func (p *probe) move() error {
 	for c.busy && c.lp != nil && c.lp.probe == p {
 		done := c.lp.whenLeft()
 		c.mu.Unlock()
+		p.ws.Block()
 		<-done
 		c.mu.Lock()
 	}

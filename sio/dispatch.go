@@ -52,6 +52,7 @@ func (s *Socket) receive(p *parser.Packet) error {
 	if cost := 1 + size/eventUnit; !s.lane.TryPut(r, cost) {
 		// Whoever makes place may wait for the end of the socket, of which
 		// only this goroutine will tell it.
+		s.eng.Block()
 		if err := s.lane.Put(connContext{s.eng.Done()}, r, cost); err != nil {
 			putRequest(r)
 		}

@@ -6,12 +6,15 @@ import (
 	"sync/atomic"
 	"syscall"
 	"time"
+
+	"github.com/roomwire/roomwire/internal/poller"
 )
 
 // A Conn is one WebSocket connection. One goroutine may read and one write at
 // the same time; Close may be called by any, also from within a [Handler].
 type Conn struct {
-	raw      syscall.RawConn // nil: read and written through nc only
+	fd       *poller.Conn    // nc, if a poller reads it
+	raw      syscall.RawConn // nil, but for fd: read and written through nc only
 	below    **atomic.Uint64 // for Fetch; nil: unknown
 	state    atomic.Uint32
 	client   bool
@@ -31,6 +34,12 @@ const (
 func newConn(nc net.Conn, o *Options, client, compress bool, early []byte) *Conn {
 	c := &Conn{nc: nc, client: client, compress: compress, early: early}
 	c.SetLimit(o.MaxMessage)
+	if o.Poller != nil {
+		if c.fd = o.Poller.Adopt(nc); c.fd != nil {
+			c.nc = c.fd
+			return c
+		}
+	}
 	c.raw = rawConn(nc)
 	c.below = below(c.raw)
 	return c
@@ -67,7 +76,7 @@ func rawConn(nc net.Conn) syscall.RawConn {
 
 // CanTryWrite reports whether TryWrite can write at all: a plain TCP or Unix
 // connection, but not TLS or a foreign kind of connection.
-func (c *Conn) CanTryWrite() bool { return c.raw != nil }
+func (c *Conn) CanTryWrite() bool { return c.fd != nil || c.raw != nil }
 
 // TryWrite writes as much of b, whole frames, as the kernel takes at once, and
 // never waits, whatever the write deadline is. n < len(b) with a nil error:
@@ -76,10 +85,14 @@ func (c *Conn) TryWrite(b []byte) (n int, err error) {
 	if c.closed() {
 		return 0, c.opError("write", net.ErrClosed)
 	}
-	if c.raw == nil || len(b) == 0 {
+	switch {
+	case len(b) == 0:
 		return 0, nil
+	case c.fd != nil:
+		n, err = c.fd.TryWrite(b)
+	case c.raw != nil:
+		n, err = tryWrite(c.raw, b)
 	}
-	n, err = tryWrite(c.raw, b)
 	if err != nil {
 		err = c.opError("write", err)
 	}

@@ -13,7 +13,10 @@ func Fetch(conns []*Conn) {
 		c.state.Load()
 	}
 	for _, c := range conns {
-		if c.below != nil {
+		switch {
+		case c.fd != nil:
+			c.fd.Fetch()
+		case c.below != nil:
 			(*c.below).Load()
 		}
 	}

@@ -4,6 +4,8 @@ import (
 	"errors"
 	"io"
 	"net"
+
+	"github.com/roomwire/roomwire/internal/stack"
 )
 
 // parkBuffer is how much a connection that cannot be parked without a buffer
@@ -22,20 +24,78 @@ var errServed = errors.New("ws: connection is served already")
 // Serve leaves the connection open, for a last write, unless Close was called.
 // It may be called once.
 func (c *Conn) Serve(h Handler) error {
+	if c.fd != nil {
+		served := make(chan error, 1)
+		c.Start(h, func(err error) { served <- err })
+		return <-served
+	}
 	if !c.begin() {
-		if c.closed() {
-			return c.opError("read", net.ErrClosed)
-		}
-		return errServed
+		return c.unserved()
 	}
 	defer c.end()
 	r := &reader{c: c, h: h}
-	err := r.run()
+	return r.why(r.run())
+}
+
+// Start is [Conn.Serve] elsewhere: on a goroutine of its own, or on one that
+// reads many connections, where h must not be slow without [Conn.Block]. end
+// takes what Serve would return.
+func (c *Conn) Start(h Handler, end func(error)) {
+	if c.fd == nil {
+		go func() {
+			stack.Small()
+			end(c.Serve(h))
+		}()
+		return
+	}
+	if !c.begin() {
+		end(c.unserved())
+		return
+	}
+	early := c.early
+	c.early = nil
+	c.fd.Start(&polled{reader{c: c, h: h}, end}, early)
+}
+
+// Block tells that the handler, which the caller is called by, will wait or
+// take some milliseconds. Else other connections might wait for it.
+func (c *Conn) Block() {
+	if c.fd != nil {
+		c.fd.Block()
+	}
+}
+
+// polled is a reader as a poller sees it.
+type polled struct {
+	r   reader
+	end func(error)
+}
+
+// Receive implements poller.Handler.
+func (p *polled) Receive(b []byte) error { return p.r.take(b) }
+
+// End implements poller.Handler.
+func (p *polled) End(err error) {
+	err = p.r.why(err)
+	p.r.c.end()
+	p.end(err)
+}
+
+// why ends the reader, and returns what Serve does if err was its end.
+func (r *reader) why(err error) error {
 	r.drop()
-	if c.closed() && (errors.Is(err, errStopped) || isNetError(err)) {
-		return c.opError("read", net.ErrClosed)
+	if r.c.closed() && (errors.Is(err, errStopped) || isNetError(err)) {
+		return r.c.opError("read", net.ErrClosed)
 	}
 	return err
+}
+
+// unserved says why a connection cannot be served.
+func (c *Conn) unserved() error {
+	if c.closed() {
+		return c.opError("read", net.ErrClosed)
+	}
+	return errServed
 }
 
 // errStopped ends the reading of a connection that was closed here.

@@ -3,28 +3,16 @@
 package ws
 
 import (
-	"os"
 	"sync"
 	"syscall"
+
+	"github.com/roomwire/roomwire/internal/poller"
 )
 
 const canRaw = true
 
 // readNow reads what the kernel has. wait is set if it has nothing.
-func readNow(fd uintptr, b []byte) (n int, wait bool, err error) {
-	for {
-		n, err = sysRead(fd, b)
-		switch err {
-		case nil:
-			return n, false, nil
-		case syscall.EINTR:
-		case syscall.EAGAIN:
-			return 0, true, nil
-		default:
-			return 0, false, os.NewSyscallError("read", err)
-		}
-	}
-}
+func readNow(fd uintptr, b []byte) (n int, wait bool, err error) { return poller.Read(fd, b) }
 
 // A writeOp is one attempt to write. It is pooled together with its bound
 // method, so that an attempt allocates nothing.
@@ -37,7 +25,7 @@ type writeOp struct {
 
 var writeOps = sync.Pool{New: func() any {
 	op := new(writeOp)
-	op.run = op.write
+	op.run = func(fd uintptr) { op.n, op.err = poller.Write(fd, op.b) }
 	return op
 }}
 
@@ -56,20 +44,4 @@ func tryWrite(raw syscall.RawConn, b []byte) (int, error) {
 	op.b, op.err = nil, nil
 	writeOps.Put(op)
 	return n, err
-}
-
-func (op *writeOp) write(fd uintptr) {
-	for {
-		n, err := sysWrite(fd, op.b)
-		switch err {
-		case nil:
-			op.n = n
-		case syscall.EINTR:
-			continue
-		case syscall.EAGAIN:
-		default:
-			op.err = os.NewSyscallError("write", err)
-		}
-		return
-	}
 }

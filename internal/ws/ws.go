@@ -9,6 +9,8 @@ package ws
 import (
 	"net/http"
 	"strconv"
+
+	"github.com/roomwire/roomwire/internal/poller"
 )
 
 // A Handler receives what a peer sends. The calls for one Conn never overlap.
@@ -33,6 +35,11 @@ type Options struct {
 	Deflate    *Deflate    // permessage-deflate to offer or accept; nil: none
 	Protocols  []string    // subprotocols, in order of preference
 	Header     http.Header // added to the response of Accept, to the request of Dial
+
+	// Poller reads the connection if it can, so that it takes no goroutine
+	// of its own; nil: never. NetConn is then not the one of net/http, which
+	// has been closed without the peer noticing.
+	Poller *poller.Poller
 }
 
 // Deflate configures permessage-deflate. Contexts are never taken over from

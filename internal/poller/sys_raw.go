@@ -1,6 +1,6 @@
 //go:build linux && !race && !msan && !asan
 
-package ws
+package poller
 
 import (
 	"syscall"

@@ -1,6 +1,6 @@
 //go:build unix && (!linux || race || msan || asan)
 
-package ws
+package poller
 
 import "syscall"
 
