@@ -107,8 +107,7 @@ const (
 	OverflowRefuse
 )
 
-// Hooks are called as things happen, on the goroutine where they happen, so one
-// that waits in Packet or Upgrade calls [Conn.Block] first; nil
+// Hooks are called as things happen, on the goroutine where they happen; nil
 // ones are skipped. They must not block.
 type Hooks struct {
 	ConnectionError func(e *ConnectionError)                    // connection_error

@@ -97,25 +97,27 @@ func (c *Conn) SetDeadline(t time.Time) error {
 
 // SetReadDeadline bounds Read, also one that waits already.
 func (c *Conn) SetReadDeadline(t time.Time) error {
-	c.setDeadline(t, func(s *slow) *time.Time { return &s.read })
-	return nil
+	return c.setDeadline(t, func(s *slow) *time.Time { return &s.read })
 }
 
 // SetWriteDeadline bounds Write, also one that waits already.
 func (c *Conn) SetWriteDeadline(t time.Time) error {
-	c.setDeadline(t, func(s *slow) *time.Time { return &s.write })
-	return nil
+	return c.setDeadline(t, func(s *slow) *time.Time { return &s.write })
 }
 
-func (c *Conn) setDeadline(t time.Time, which func(*slow) *time.Time) {
+func (c *Conn) setDeadline(t time.Time, which func(*slow) *time.Time) error {
+	if c.uses.Load()&closed != 0 {
+		return c.opError("set", net.ErrClosed)
+	}
 	if t.IsZero() && c.slow.Load() == nil {
-		return
+		return nil // nobody ever waited
 	}
 	s := c.patient()
 	s.mu.Lock()
 	*which(s) = t
 	s.mu.Unlock()
 	s.signal()
+	return nil
 }
 
 // listen returns a deadline and what is closed when it is time to look again.

@@ -15,6 +15,7 @@ import (
 
 	"go.uber.org/goleak"
 
+	"github.com/roomwire/roomwire/internal/poller"
 	"github.com/roomwire/roomwire/internal/ws"
 )
 
@@ -108,10 +109,21 @@ func (s *serving) wait() {
 	s.wg.Wait()
 }
 
+// readBy reads the connections that acceptor makes; nil: goroutines do.
+var readBy *poller.Poller
+
 func acceptor(t testing.TB, o *ws.Options, wg *serving, serve func(*ws.Conn)) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		wg.begin()
 		defer wg.wg.Done()
+		if readBy != nil {
+			polled := ws.Options{}
+			if o != nil {
+				polled = *o
+			}
+			polled.Poller = readBy
+			o = &polled
+		}
 		c, err := ws.Accept(w, r, o)
 		if err != nil {
 			var he *ws.HandshakeError

@@ -1,0 +1,44 @@
+package ws_test
+
+import (
+	"testing"
+
+	"github.com/roomwire/roomwire/internal/poller"
+)
+
+// TestPolled repeats what can depend on how a connection is read, read by a
+// poller.
+func TestPolled(t *testing.T) {
+	readBy = new(poller.Poller)
+	defer func() {
+		readBy.Wait()
+		readBy = nil
+	}()
+	for name, test := range map[string]func(*testing.T){
+		"Framing":           TestFraming,
+		"PingsAndPongs":     TestPingsAndPongs,
+		"ReservedBits":      TestReservedBitsAreRefused,
+		"UnknownOpcodes":    TestUnknownOpcodesAreRefused,
+		"Fragmentation":     TestFragmentation,
+		"UTF8":              TestTextIsCheckedToBeUTF8,
+		"CloseHandling":     TestCloseHandling,
+		"Limits":            TestLimits,
+		"Compression":       TestCompression,
+		"CloseByHandler":    TestCloseFromWithinAHandlerEndsServe,
+		"CloseWakes":        TestCloseWakesAReaderThatWaits,
+		"PeerLearnsOfClose": TestPeerLearnsOfACloseWhileAHandlerIsStillBusy,
+		"EndWithLastBytes":  TestEndThatArrivesTogetherWithTheLastBytesIsNoticed,
+		"ErrorOfHandler":    TestErrorOfAHandlerEndsServe,
+		"Idle":              TestIdleFollowsTheMessagesOfABatch,
+		"TryWrite":          TestTryWriteStopsWhereTheKernelWouldBlock,
+		"AllAtOnce":         TestCloseServeAndWriteAtTheSameTime,
+		"NoAllocation":      TestSmallMessagesAreReadAndAnsweredWithoutAllocating,
+		"NoBuffer":          TestWaitingConnectionHoldsNoReadBuffer,
+		"AnnouncedLength":   TestAnnouncedLengthAllocatesNothing,
+		"HugeMessage":       TestHugeMessageLeavesNoBufferBehind,
+		"WithTheRequest":    TestFramesSentTogetherWithTheRequestAreNotLost,
+		"AllSizes":          TestClientAndServerExchangeMessagesOfAllSizes,
+	} {
+		t.Run(name, test)
+	}
+}
