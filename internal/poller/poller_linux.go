@@ -26,15 +26,16 @@ type Poller struct {
 	idle    *sync.Cond // nil: nobody waits
 }
 
-// Adopt takes nc over, if it is a TCP connection and can be polled, or else
-// returns nil and leaves it as it is. nc itself is closed then, the connection
-// is not. Nothing is read before [Conn.Start].
+// Adopt takes over nc, a TCP or Unix connection, or returns nil and leaves it as
+// it is. nc itself is closed then, the connection is not. Nothing is read before
+// [Conn.Start].
 func (p *Poller) Adopt(nc net.Conn) *Conn {
-	tcp, ok := nc.(*net.TCPConn)
-	if !ok {
-		return nil
+	switch nc.(type) {
+	case *net.TCPConn, *net.UnixConn:
+	default:
+		return nil // which may hide something between it and the descriptor
 	}
-	fd, err := dup(tcp)
+	fd, err := dup(nc.(syscall.Conn))
 	if err != nil {
 		return nil
 	}
@@ -77,7 +78,7 @@ func (p *Poller) add(c *Conn) error {
 
 // dup returns a second descriptor of a connection, which the runtime's poller
 // does not know of: it would wake somebody for each message.
-func dup(nc *net.TCPConn) (fd int32, err error) {
+func dup(nc syscall.Conn) (fd int32, err error) {
 	raw, err := nc.SyscallConn()
 	if err != nil {
 		return 0, err

@@ -48,21 +48,27 @@ func pair(t *testing.T, p *poller.Poller) (*poller.Conn, *net.TCPConn) {
 
 func tcp(t *testing.T) (here, there *net.TCPConn) {
 	t.Helper()
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	nc, peer := connect(t, "tcp")
+	return nc.(*net.TCPConn), peer.(*net.TCPConn)
+}
+
+func connect(t *testing.T, network string) (here, there net.Conn) {
+	t.Helper()
+	ln, err := net.Listen(network, map[string]string{"tcp": "127.0.0.1:0", "unix": t.TempDir() + "/s"}[network])
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer ln.Close()
-	peer, err := net.Dial("tcp", ln.Addr().String())
+	there, err = net.Dial(network, ln.Addr().String())
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = peer.Close() })
-	nc, err := ln.Accept()
+	t.Cleanup(func() { _ = there.Close() })
+	here, err = ln.Accept()
 	if err != nil {
 		t.Fatal(err)
 	}
-	return nc.(*net.TCPConn), peer.(*net.TCPConn)
+	return here, there
 }
 
 // echo starts a connection that sends back what comes.
@@ -84,18 +90,21 @@ func ask(t *testing.T, peer net.Conn, what string) {
 }
 
 func TestWhatComesIsRead(t *testing.T) {
-	var p poller.Poller
-	c, peer := pair(t, &p)
-	h := echo(c)
-	for i := range 100 {
-		ask(t, peer, fmt.Sprint("message ", i))
+	for _, network := range []string{"tcp", "unix"} {
+		var p poller.Poller
+		nc, peer := connect(t, network)
+		c := p.Adopt(nc)
+		h := echo(c)
+		for i := range 100 {
+			ask(t, peer, fmt.Sprint("message ", i))
+		}
+		_ = peer.Close()
+		if err := <-h.ended; err != io.EOF {
+			t.Errorf("%s: it ended with %v", network, err)
+		}
+		_ = c.Close()
+		p.Wait()
 	}
-	_ = peer.Close()
-	if err := <-h.ended; err != io.EOF {
-		t.Errorf("it ended with %v", err)
-	}
-	_ = c.Close()
-	p.Wait()
 }
 
 // The end of the stream comes together with the last bytes, and is told once.
@@ -177,7 +186,6 @@ func TestMuchIsReadBesideOthers(t *testing.T) {
 	var p poller.Poller
 	const size, floods = 8 << 20, 8 // as many as there are loops, and more
 	var running sync.WaitGroup
-	var ends []*funcs
 	sent := make([]byte, size)
 	for i := range sent {
 		sent[i] = byte(rand.Uint32())
@@ -187,7 +195,6 @@ func TestMuchIsReadBesideOthers(t *testing.T) {
 		var got bytes.Buffer
 		h := handler(func(b []byte) error { got.Write(b); return nil })
 		c.Start(h, nil)
-		ends = append(ends, h)
 		running.Go(func() {
 			_, _ = peer.Write(sent)
 			_ = peer.Close()
@@ -206,7 +213,6 @@ func TestMuchIsReadBesideOthers(t *testing.T) {
 	_ = c.Close()
 	<-h.ended
 	p.Wait()
-	_ = ends
 }
 
 // Handlers that wait, whether they say so or not, hold up nobody.
@@ -292,7 +298,7 @@ func TestCloseEndsTheReadingOnce(t *testing.T) {
 		"before Start": func(c *poller.Conn, _ net.Conn, start func()) { _ = c.Close(); start() },
 		"by the handler": func(_ *poller.Conn, peer net.Conn, start func()) {
 			start()
-			_, _ = peer.Write([]byte("x")) // see below
+			_, _ = peer.Write([]byte("x")) // which the handler answers with Close
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

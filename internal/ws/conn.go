@@ -15,7 +15,6 @@ import (
 type Conn struct {
 	fd       *poller.Conn    // nc, if a poller reads it
 	raw      syscall.RawConn // nil, but for fd: read and written through nc only
-	below    **atomic.Uint64 // for Fetch; nil: unknown
 	state    atomic.Uint32
 	client   bool
 	compress bool
@@ -41,7 +40,6 @@ func newConn(nc net.Conn, o *Options, client, compress bool, early []byte) *Conn
 		}
 	}
 	c.raw = rawConn(nc)
-	c.below = below(c.raw)
 	return c
 }
 

@@ -37,6 +37,7 @@ func TestPolled(t *testing.T) {
 		"AnnouncedLength":   TestAnnouncedLengthAllocatesNothing,
 		"HugeMessage":       TestHugeMessageLeavesNoBufferBehind,
 		"WithTheRequest":    TestFramesSentTogetherWithTheRequestAreNotLost,
+		"UnixSockets":       TestAcceptOverUnixSocketsReadsTheDescriptor,
 		"AllSizes":          TestClientAndServerExchangeMessagesOfAllSizes,
 	} {
 		t.Run(name, test)
