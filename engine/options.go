@@ -68,6 +68,11 @@ type Options struct {
 	// Overflow says what becomes of a client that reads too slowly.
 	Overflow Overflow
 
+	// Readers is how many WebSockets at the same time have a goroutine each
+	// that reads them, which is cheapest while there are few. All others share
+	// one for each core, on Linux and without TLS. Default 8; negative: none.
+	Readers int
+
 	Hooks  Hooks
 	Logger *slog.Logger // default slog.Default
 }

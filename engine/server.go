@@ -35,6 +35,7 @@ type Server struct {
 
 	running sync.WaitGroup // connections, writers, readers, the timer
 	poller  poller.Poller
+	readers atomic.Int64 // WebSockets that it does not read
 	wheel   wheel
 	count   counters
 	warned  atomic.Int64 // when a foreign origin was last logged
@@ -57,6 +58,7 @@ const (
 	defaultThreshold      = 1024
 	defaultSendBuffer     = 4 << 20
 	defaultWriteTimeout   = 10 * time.Second
+	defaultReaders        = 8
 )
 
 // NewServer returns a server that opens a session with h for every client. A
@@ -131,6 +133,9 @@ func (o *Options) complete() error {
 	orDefault(&o.MaxPayload, defaultMaxPayload)
 	orDefault(&o.HandshakeBytes, defaultHandshakeBytes)
 	orDefault(&o.SendBuffer, defaultSendBuffer)
+	if o.Readers == 0 {
+		o.Readers = defaultReaders
+	}
 	if o.HTTPCompressionThreshold == 0 {
 		o.HTTPCompressionThreshold = defaultThreshold
 	}

@@ -89,6 +89,9 @@ func newFixture(t *testing.T, o *engine.Options, change ...func(*fixture)) *fixt
 	if o == nil {
 		o = &engine.Options{}
 	}
+	if o.Readers == 0 {
+		o.Readers = -1 // few as there are, they are to be read as many would be
+	}
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}

@@ -77,7 +77,20 @@ func (s *Server) openWebSocket(w http.ResponseWriter, r *http.Request, q query) 
 	}
 	c.start()
 	s.running.Add(1)
-	conn.Start((*reader)(c), c.ended)
+	s.read(conn, (*reader)(c), c.ended)
+}
+
+// read reads conn for h elsewhere, until end.
+func (s *Server) read(conn *ws.Conn, h ws.Handler, end func(error)) {
+	if conn.Polled() {
+		conn.Start(h, end)
+		return
+	}
+	s.readers.Add(1)
+	conn.Start(h, func(err error) {
+		s.readers.Add(-1)
+		end(err)
+	})
 }
 
 // ended is served, and tells the server.
@@ -110,6 +123,9 @@ func wantsText(r *http.Request) bool { return parseQuery(r.URL.RawQuery).b64 != 
 func (s *Server) acceptWebSocket(w http.ResponseWriter, r *http.Request, c *Conn) (conn *ws.Conn, response []byte) {
 	o := s.accept
 	o.Protocols = ws.Protocols(r)
+	if s.readers.Load() < int64(s.o.Readers) {
+		o.Poller = nil
+	}
 	o.Header = w.Header()
 	if c != nil {
 		s.firstHeaders(o.Header, r, c.id)
@@ -252,7 +268,7 @@ func (s *Server) upgrade(w http.ResponseWriter, r *http.Request, c *Conn) {
 	s.wheel.schedule(&p.timer, p.due)
 	s.running.Add(1)
 	c.mu.Unlock()
-	conn.Start(p, p.ended)
+	s.read(conn, p, p.ended)
 }
 
 // ended is called when nothing more comes.

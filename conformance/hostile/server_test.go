@@ -39,7 +39,7 @@ type stats struct {
 
 func startServer(bin, log string, args ...string) (*server, error) {
 	s := &server{log: log}
-	s.cmd = exec.Command(bin, append([]string{"-addr", "127.0.0.1:0", "-debug", "127.0.0.1:0"}, args...)...)
+	s.cmd = exec.Command(bin, append([]string{"-addr", "127.0.0.1:0", "-debug", "127.0.0.1:0", "-readers", "-1"}, args...)...)
 	stderr, err := os.Create(log)
 	if err != nil {
 		return nil, err

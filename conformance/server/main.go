@@ -31,7 +31,7 @@ type flags struct {
 	addr, debug                                            string
 	pingInterval, pingTimeout, connectTimeout, upgradeTime time.Duration
 	headerTimeout                                          time.Duration
-	maxPayload                                             int
+	maxPayload, readers                                    int
 	deflate, recovery, suite, verbose                      bool
 	cors                                                   string
 	durable                                                durableFlags
@@ -47,6 +47,7 @@ func parseFlags() flags {
 	flag.DurationVar(&f.upgradeTime, "upgrade-timeout", 10*time.Second, "time to finish an upgrade")
 	flag.DurationVar(&f.headerTimeout, "header-timeout", 10*time.Second, "time to send the header of a request")
 	flag.IntVar(&f.maxPayload, "max-payload", 1e6, "bytes of one message")
+	flag.IntVar(&f.readers, "readers", 0, "WebSockets with a goroutine each; negative: none")
 	flag.BoolVar(&f.deflate, "deflate", false, "compress WebSocket messages")
 	flag.BoolVar(&f.recovery, "recovery", false, "connection state recovery")
 	flag.BoolVar(&f.durable.on, "durable", false, "recovery and queues in a store, in memory: namespace /durable")
@@ -77,7 +78,7 @@ func main() {
 func run(f flags) error {
 	opts := engine.Options{
 		PingInterval: f.pingInterval, PingTimeout: f.pingTimeout, UpgradeTimeout: f.upgradeTime,
-		MaxPayload: f.maxPayload,
+		MaxPayload: f.maxPayload, Readers: f.readers,
 	}
 	if f.deflate {
 		opts.Compression = &engine.Compression{}

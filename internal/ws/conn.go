@@ -72,6 +72,9 @@ func rawConn(nc net.Conn) syscall.RawConn {
 	return raw
 }
 
+// Polled reports whether a poller reads the connection.
+func (c *Conn) Polled() bool { return c.fd != nil }
+
 // CanTryWrite reports whether TryWrite can write at all: a plain TCP or Unix
 // connection, but not TLS or a foreign kind of connection.
 func (c *Conn) CanTryWrite() bool { return c.fd != nil || c.raw != nil }
