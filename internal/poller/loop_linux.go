@@ -161,7 +161,9 @@ func (d *leader) next() (c *Conn, leads bool) {
 		}
 	}
 	if n := len(l.turns); d.with == nil && n > 0 {
-		d.with, l.turns = l.turns[n-1], l.turns[:n-1]
+		d.with = l.turns[n-1]
+		l.turns[n-1] = nil // so that a closed connection is not kept
+		l.turns = l.turns[:n-1]
 	}
 	l.steps++
 	return d.with, true

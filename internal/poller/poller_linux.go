@@ -21,6 +21,7 @@ type Poller struct {
 	loops    []*loop    // one for each core; nil or over: none
 	next     int        // of loops
 
+	// No WaitGroup: a connection may come, as the first, while Wait waits.
 	mu      sync.Mutex
 	running int
 	idle    *sync.Cond // nil: nobody waits
