@@ -13,8 +13,8 @@ import (
 // A Conn is one WebSocket connection. One goroutine may read and one write at
 // the same time; Close may be called by any, also from within a [Handler].
 type Conn struct {
-	fd       *poller.Conn    // nc, if a poller reads it
-	raw      syscall.RawConn // nil, but for fd: read and written through nc only
+	fd       *poller.Conn    // nc, if a poller reads it; else nil
+	raw      syscall.RawConn // of nc without a poller; nil as well: nc alone reads and writes
 	state    atomic.Uint32
 	client   bool
 	compress bool
