@@ -9,8 +9,13 @@
 // holds up nobody: when it says so, with [Conn.Block], or is found to, another
 // goroutine becomes the leader, and the one before ends with its connection.
 //
+// It also writes to many connections with one system call, see [Batch].
+//
 // Poller is for Linux; elsewhere it adopts nothing.
 package poller
+
+// BatchSize is how many writes a [Batch] takes.
+const BatchSize = 64
 
 // A Handler receives what a connection reads. Its calls never overlap.
 type Handler interface {

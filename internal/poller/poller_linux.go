@@ -25,6 +25,8 @@ type Poller struct {
 	mu      sync.Mutex
 	running int
 	idle    *sync.Cond // nil: nobody waits
+
+	batches batches
 }
 
 // Adopt takes over nc, a TCP or Unix connection, or returns nil and leaves it as
@@ -114,8 +116,9 @@ func (p *Poller) run(f func()) {
 }
 
 // Wait returns when there is no goroutine of the poller: all connections are
-// closed, and every Handler has returned.
+// closed, and every Handler has returned. There are no batches after it.
 func (p *Poller) Wait() {
+	defer p.batches.close()
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.idle == nil {

@@ -27,3 +27,21 @@ func (c *Conn) Fetch() {}
 
 // TryWrite is never called.
 func (c *Conn) TryWrite([]byte) (int, error) { return 0, net.ErrClosed }
+
+// A Batch does not exist on this platform.
+type Batch struct{}
+
+// Batch returns nil.
+func (p *Poller) Batch() *Batch { return nil }
+
+// Write is never called.
+func (b *Batch) Write() error { return nil }
+
+// Result is never called.
+func (b *Batch) Result(int) (int, error) { return 0, net.ErrClosed }
+
+// Plan is never called.
+func (b *Batch) Plan(*Conn, []byte) bool { return false }
+
+// Release is never called.
+func (b *Batch) Release() {}

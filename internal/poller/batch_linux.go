@@ -1,0 +1,111 @@
+package poller
+
+import (
+	"os"
+	"runtime"
+	"sync"
+
+	"github.com/roomwire/roomwire/internal/uring"
+)
+
+// A Batch writes to many connections with one system call. One goroutine at a
+// time may use it.
+type Batch struct {
+	of    *batches
+	ring  *uring.Ring
+	conns []*Conn
+}
+
+// batches are those of a Poller: one for each core at most, made when they are
+// wanted.
+type batches struct {
+	mu   sync.Mutex
+	free []*Batch
+	made int
+	none bool // the system has none, one is broken, or Wait has returned
+}
+
+// Batch returns an empty batch for up to [BatchSize] writes, or nil if there is
+// none: the system has none, or all are in use. The caller releases it.
+func (p *Poller) Batch() *Batch {
+	s := &p.batches
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if n := len(s.free); n > 0 {
+		b := s.free[n-1]
+		s.free = s.free[:n-1]
+		return b
+	}
+	if s.none || s.made >= runtime.GOMAXPROCS(0) {
+		return nil
+	}
+	ring, err := uring.New(BatchSize)
+	if err != nil {
+		s.none = true
+		return nil
+	}
+	s.made++
+	return &Batch{of: s, ring: ring, conns: make([]*Conn, 0, BatchSize)}
+}
+
+// Plan plans a [Conn.TryWrite] of data, which is not empty and must stay what it is
+// until Write has returned. It reports false, and plans nothing, if c is
+// closed.
+func (b *Batch) Plan(c *Conn, data []byte) bool {
+	if !c.use() {
+		return false
+	}
+	b.conns = append(b.conns, c)
+	b.ring.Send(c.fd, data)
+	return true
+}
+
+// Write does what was planned. After an error this batch is the last one of its
+// poller; what the kernel had not looked at was not written.
+func (b *Batch) Write() error {
+	err := b.ring.Submit()
+	for _, c := range b.conns {
+		c.used()
+	}
+	if err != nil {
+		b.of.mu.Lock()
+		b.of.none = true
+		b.of.mu.Unlock()
+	}
+	return err
+}
+
+// Result returns what became of the write number i, as from [Conn.TryWrite].
+func (b *Batch) Result(i int) (n int, err error) {
+	n, err = b.ring.Result(i)
+	if err != nil {
+		err = b.conns[i].opError("write", os.NewSyscallError("send", err))
+	}
+	return n, err
+}
+
+// Release gives the batch back, after Write, or if nothing was planned.
+func (b *Batch) Release() {
+	clear(b.conns) // so that closed connections are not kept
+	b.conns = b.conns[:0]
+	b.ring.Reset()
+	b.of.mu.Lock()
+	defer b.of.mu.Unlock()
+	if b.of.none {
+		b.ring.Close()
+		return
+	}
+	b.of.free = append(b.of.free, b)
+}
+
+// close frees the batches that are not in use. The others follow when they
+// are released.
+func (s *batches) close() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.none = true
+	for _, b := range s.free {
+		b.ring.Close()
+	}
+	s.free = nil
+}
