@@ -29,7 +29,7 @@ type Conn struct {
 	beat     atomic.Uint32 // written under mu
 	ws       *ws.Conn      // nil while polling
 	srv      *Server
-	ahead    atomic.Pointer[ws.Conn] // ws, for Fetch
+	ahead    atomic.Pointer[ws.Conn] // ws, for fetch
 	busy     bool                    // there is a reader
 	told     bool                    // Session.Closed was or is being called
 	gone     bool                    // removed from the server

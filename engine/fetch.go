@@ -2,19 +2,22 @@ package engine
 
 import "github.com/roomwire/roomwire/internal/ws"
 
-// Group is how many connections [Fetch] looks at together.
-const Group = 64
+// few is the number of connections that are not worth a look ahead.
+const few = 2
 
-// Fetch looks at what Send will look at of up to [Group] connections, which
+// fetch looks at what send will look at of up to [Group] connections, which
 // changes nothing, so that it is in the cache by then. It lies in places that
-// point to one another, far apart: one connection after the other, Send would
+// point to one another, far apart: one connection after the other, send would
 // wait for each of them; here the processor waits for those of many
 // connections at the same time. With 10,000 connections that halves our own
 // share of a broadcast.
-func Fetch(conns []*Conn) {
+func fetch(conns []*Conn) {
+	if len(conns) <= few {
+		return
+	}
 	var next [Group]*ws.Conn
 	n := 0
-	for _, c := range conns[:min(len(conns), Group)] {
+	for _, c := range conns {
 		c.state.Load() // in the first of the lines that hold all of it
 		c.traffic.packetsIn.Load()
 		if w := c.ahead.Load(); w != nil {

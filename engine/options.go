@@ -73,6 +73,10 @@ type Options struct {
 	// one for each core, on Linux and without TLS. Default 8; negative: none.
 	Readers int
 
+	// NoIOUring has [Server.Broadcast] write to one connection after the other
+	// also where the kernel has io_uring(7) and allows its use.
+	NoIOUring bool
+
 	Hooks  Hooks
 	Logger *slog.Logger // default slog.Default
 }

@@ -99,19 +99,24 @@ func (c *Conn) direct(m Mode) bool {
 	return c.ws != nil && m&Later == 0 && c.queue.empty() && c.is(stateOpen) && c.ws.CanTryWrite()
 }
 
-// try writes b, of which the kernel takes the first n bytes. Frames that are
-// not written at all may be dropped. mu is held.
+// try writes b, of which the kernel takes the first n bytes. mu is held.
 func (c *Conn) try(b []byte, m Mode) (n int, err error) {
 	n, err = c.ws.TryWrite(b)
+	return n, c.tried(n, err, m)
+}
+
+// tried is what a sender learns of a direct write. Frames that are not written
+// at all may be dropped. mu is held.
+func (c *Conn) tried(n int, err error, m Mode) error {
 	switch {
 	case err != nil:
 		c.end(networkError(err))
-		return n, ErrClosed
+		return ErrClosed
 	case n == 0 && m&Volatile != 0 && c.srv.o.Overflow != OverflowDropVolatile:
 		c.srv.count.dropped.Add(1)
-		return n, ErrDropped
+		return ErrDropped
 	}
-	return n, nil
+	return nil
 }
 
 // wire returns what an entry is on this connection.
@@ -129,23 +134,12 @@ func (c *Conn) wire(p *Prepared, m Mode) []byte {
 func (c *Conn) send(p *Prepared, m Mode) error {
 	if c.direct(m) {
 		b := c.wire(p, m)
-		n, err := c.try(b, m)
-		if err != nil {
-			return err
-		}
-		c.countOut(p.n, p.size)
-		if n < len(b) {
-			c.queue.push(p, m)
-			c.queue.off = n
-			c.block()
-		}
-		return nil
+		n, err := c.ws.TryWrite(b)
+		return c.finish(p, m, len(b), n, err)
 	}
-	if err := c.admit(p, m); err != nil {
+	if err := c.enqueue(p, m); err != nil {
 		return err
 	}
-	c.countOut(p.n, p.size)
-	c.queue.push(p, m)
 	switch {
 	case c.ws == nil:
 		c.lp.answer("")
@@ -153,6 +147,31 @@ func (c *Conn) send(p *Prepared, m Mode) error {
 		c.startWriter()
 	default:
 		c.flush()
+	}
+	return nil
+}
+
+// enqueue makes p the last of the queue, if it may be. mu is held.
+func (c *Conn) enqueue(p *Prepared, m Mode) error {
+	if err := c.admit(p, m); err != nil {
+		return err
+	}
+	c.countOut(p.n, p.size)
+	c.queue.push(p, m)
+	return nil
+}
+
+// finish ends a direct write of p, size bytes, of which the kernel took n, and
+// returns what its sender gets. mu is held.
+func (c *Conn) finish(p *Prepared, m Mode, size, n int, err error) error {
+	if err := c.tried(n, err, m); err != nil {
+		return err
+	}
+	c.countOut(p.n, p.size)
+	if n < size {
+		c.queue.push(p, m)
+		c.queue.off = n
+		c.block()
 	}
 	return nil
 }
@@ -247,19 +266,28 @@ func (c *Conn) flush() {
 	for c.pending() {
 		b := c.gather(&buf)
 		n, err := c.ws.TryWrite(b)
-		if err != nil {
-			c.end(networkError(err))
-			break
-		}
-		c.advance(n)
-		if n < len(b) {
-			c.block()
+		if !c.flushed(len(b), n, err) {
 			break
 		}
 	}
 	if buf != nil {
 		batches.Put(buf)
 	}
+}
+
+// flushed notes that the kernel took n of size queued bytes, and reports whether
+// it may take more. mu is held.
+func (c *Conn) flushed(size, n int, err error) bool {
+	if err != nil {
+		c.end(networkError(err))
+		return false
+	}
+	c.advance(n)
+	if n < size {
+		c.block()
+		return false
+	}
+	return true
 }
 
 // pending reports whether there is something to write, making the close frame

@@ -19,6 +19,7 @@ const alone = 16
 // A delivery is one broadcast on its way to the sockets of this node.
 type delivery struct {
 	groups  iter.Seq[[]adapter.Member]
+	engine  *engine.Server
 	frames  *engine.Prepared
 	mode    engine.Mode
 	seq     uint64 // newest event in the log; 0: do not note it
@@ -38,7 +39,7 @@ type delivery struct {
 func (l *local) Deliver(groups iter.Seq[[]adapter.Member], p *parser.Packet, f adapter.Flags) {
 	n := (*Namespace)(l)
 	d := &delivery{
-		groups: groups, frames: prepare(n.srv.opts.Codec, p), mode: modeOf(f),
+		groups: groups, engine: n.srv.eng, frames: prepare(n.srv.opts.Codec, p), mode: modeOf(f),
 		hearing: n.srv.outgoing.Load() > 0,
 	}
 	if n.recovery != nil && !f.Volatile {
@@ -70,25 +71,7 @@ func (d *delivery) run(first bool) {
 	var sent int64
 	n := 0
 	for group := range d.groups {
-		if len(group) > few {
-			fetch(group)
-		}
-		for _, m := range group {
-			s := m.(*Socket)
-			if d.seq > 0 {
-				s.lastSeq.Store(d.seq)
-			}
-			err := s.deliver(d.frames, d.mode)
-			switch {
-			case err == nil:
-				sent++
-				if d.hearing {
-					d.note(&d.heard, s)
-				}
-			case errors.Is(err, engine.ErrFull):
-				d.note(&d.full, s)
-			}
-		}
+		sent += d.send(group)
 		if n++; n == alone && first {
 			d.help.Ask(func() { d.run(false) })
 		}
@@ -96,20 +79,56 @@ func (d *delivery) run(first bool) {
 	d.sent.Add(sent)
 }
 
-// few is the number of sockets that are not worth a look ahead.
-const few = 2
+// A squad is the sockets of a group that are written to together.
+type squad struct {
+	sockets [engine.Group]*Socket
+	conns   [engine.Group]*engine.Conn
+	errs    [engine.Group]error
+}
 
-// fetch looks at what is needed of sockets before it is; see [engine.Fetch].
-func fetch(group []adapter.Member) {
-	var conns [engine.Group]*engine.Conn
+var squads = sync.Pool{New: func() any { return new(squad) }}
+
+// send delivers to a group and returns to how many.
+func (d *delivery) send(group []adapter.Member) (sent int64) {
+	q := squads.Get().(*squad)
 	n := 0
-	for _, m := range group[:min(len(group), engine.Group)] {
+	for _, m := range group {
 		s := m.(*Socket)
-		s.state.Load()
-		conns[n] = s.eng
-		n++
+		if d.seq > 0 {
+			s.lastSeq.Store(d.seq)
+		}
+		if n < engine.Group && s.state.Load() == connected {
+			q.sockets[n], q.conns[n] = s, s.eng
+			n++
+		} else if d.delivered(s, s.deliver(d.frames, d.mode)) {
+			sent++
+		}
 	}
-	engine.Fetch(conns[:n])
+	d.engine.Broadcast(q.conns[:n], d.frames, d.mode, q.errs[:n])
+	for i, s := range q.sockets[:n] {
+		if d.delivered(s, q.errs[i]) {
+			sent++
+		}
+	}
+	clear(q.sockets[:n]) // so that closed ones are not kept
+	clear(q.conns[:n])
+	clear(q.errs[:n])
+	squads.Put(q)
+	return sent
+}
+
+// delivered notes what became of a delivery and reports whether s has it.
+func (d *delivery) delivered(s *Socket, err error) bool {
+	switch {
+	case err == nil:
+		if d.hearing {
+			d.note(&d.heard, s)
+		}
+		return true
+	case errors.Is(err, engine.ErrFull):
+		d.note(&d.full, s)
+	}
+	return false
 }
 
 func (d *delivery) note(list *[]*Socket, s *Socket) {

@@ -32,7 +32,7 @@ type flags struct {
 	pingInterval, pingTimeout, connectTimeout, upgradeTime time.Duration
 	headerTimeout                                          time.Duration
 	maxPayload, readers                                    int
-	deflate, recovery, suite, verbose                      bool
+	noIOUring, deflate, recovery, suite, verbose           bool
 	cors                                                   string
 	durable                                                durableFlags
 }
@@ -48,6 +48,7 @@ func parseFlags() flags {
 	flag.DurationVar(&f.headerTimeout, "header-timeout", 10*time.Second, "time to send the header of a request")
 	flag.IntVar(&f.maxPayload, "max-payload", 1e6, "bytes of one message")
 	flag.IntVar(&f.readers, "readers", 0, "WebSockets with a goroutine each; negative: none")
+	flag.BoolVar(&f.noIOUring, "no-io-uring", false, "write broadcasts to one connection after the other")
 	flag.BoolVar(&f.deflate, "deflate", false, "compress WebSocket messages")
 	flag.BoolVar(&f.recovery, "recovery", false, "connection state recovery")
 	flag.BoolVar(&f.durable.on, "durable", false, "recovery and queues in a store, in memory: namespace /durable")
@@ -78,7 +79,7 @@ func main() {
 func run(f flags) error {
 	opts := engine.Options{
 		PingInterval: f.pingInterval, PingTimeout: f.pingTimeout, UpgradeTimeout: f.upgradeTime,
-		MaxPayload: f.maxPayload, Readers: f.readers,
+		MaxPayload: f.maxPayload, Readers: f.readers, NoIOUring: f.noIOUring,
 	}
 	if f.deflate {
 		opts.Compression = &engine.Compression{}

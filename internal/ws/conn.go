@@ -100,6 +100,12 @@ func (c *Conn) TryWrite(b []byte) (n int, err error) {
 	return n, err
 }
 
+// Plan has a batch write data, whole frames, as TryWrite would. It reports
+// false, and plans nothing, where that is not possible.
+func (c *Conn) Plan(b *poller.Batch, data []byte) bool {
+	return c.fd != nil && len(data) > 0 && !c.closed() && b.Plan(c.fd, data)
+}
+
 // Write writes all of b, waiting as long as the write deadline allows.
 func (c *Conn) Write(b []byte) error {
 	if len(b) == 0 {

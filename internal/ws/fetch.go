@@ -1,7 +1,7 @@
 package ws
 
 // Fetch looks at what TryWrite will look at of connections, which changes
-// nothing; see engine.Fetch. What package net keeps of those that no poller
+// nothing; see Broadcast of package engine. What package net keeps of those that no poller
 // reads is out of reach.
 func Fetch(conns []*Conn) {
 	for _, c := range conns {
