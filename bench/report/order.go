@@ -18,10 +18,11 @@ type Order struct {
 // String is the order as "raw < roomwire".
 func (o Order) String() string { return strings.Join(o.Servers, " < ") }
 
-// as reports whether the servers that both orders have stand in it as in was.
-func (o Order) as(was []string) bool {
+// as reports whether the servers that both orders have, but for the one left
+// out, stand in it as in was.
+func (o Order) as(was []string, without string) bool {
 	among := func(list, other []string) []string {
-		return slices.DeleteFunc(slices.Clone(list), func(s string) bool { return !slices.Contains(other, s) })
+		return slices.DeleteFunc(slices.Clone(list), func(s string) bool { return s == without || !slices.Contains(other, s) })
 	}
 	return slices.Equal(among(o.Servers, was), among(was, o.Servers))
 }

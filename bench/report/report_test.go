@@ -205,11 +205,15 @@ func TestTheOrderOfTheServersIsComparedByRoundAndWithAnotherSession(t *testing.T
 		t.Errorf("%v, %+v", o, o)
 	}
 	same := report.Session{Order: map[string][]string{"fanout-1k": {"raw", "roomwire", "centrifuge", "node"}}}
-	if c := checkOf(t, same, runs, "order"); c.Mark != report.Must || c.Figure != "in 1 of 1 rows" {
+	if c := checkOf(t, same, runs, "order"); c.Mark != report.Must || c.Figure != "in 1 of 1 rows, with raw among them in 1" {
+		t.Errorf("%+v", c)
+	}
+	ahead := report.Session{Order: map[string][]string{"fanout-1k": {"roomwire", "raw", "centrifuge", "node"}}}
+	if c := checkOf(t, ahead, runs, "order"); c.Mark != report.Must || c.Figure != "in 1 of 1 rows, with raw among them in 0" {
 		t.Errorf("%+v", c)
 	}
 	other := report.Session{Order: map[string][]string{"fanout-1k": {"raw", "roomwire", "node", "centrifuge"}}}
-	if c := checkOf(t, other, runs, "order"); c.Mark != report.Missed || c.Figure != "in 0 of 1 rows, not in: fan-out to 1,000" {
+	if c := checkOf(t, other, runs, "order"); c.Mark != report.Missed || c.Figure != "in 0 of 1 rows, with raw among them in 0, not in: fan-out to 1,000" {
 		t.Errorf("%+v", c)
 	}
 	fewer := report.Session{Order: map[string][]string{"fanout-1k": {"raw", "roomwire", "node"}}}

@@ -130,7 +130,7 @@ func orderRows(s Session, runs []Run) [][]cell {
 	rows := [][]cell{{{text: "order of the servers, the cheapest first"}, {text: "by median"}, {text: "rounds in that order"}, {text: "elsewhere"}}}
 	for _, o := range Orders(runs) {
 		elsewhere := "–"
-		if was := s.Order[o.Row.ID]; len(was) > 0 && o.as(was) {
+		if was := s.Order[o.Row.ID]; len(was) > 0 && o.as(was, "") {
 			elsewhere = "the same"
 		} else if len(was) > 0 {
 			elsewhere = strings.Join(was, " < ")
