@@ -20,8 +20,10 @@ const (
 
 // Broadcast sends p to each of up to [Group] connections of this server, as
 // [Conn.Send] does, and puts what that would return into errs, which is as
-// long as conns. Where the kernel has io_uring(7) and allows its use, most of
-// them are written to with one system call.
+// long as conns. Where the kernel has io_uring(7) and allows its use, those that
+// Send would write to at once are written to with one system call. It may be
+// called by many goroutines at once; two sends that follow one another reach
+// each connection in that order.
 func (s *Server) Broadcast(conns []*Conn, p *Prepared, m Mode, errs []error) {
 	fetch(conns)
 	var b *poller.Batch
