@@ -12,6 +12,7 @@ import (
 	"github.com/roomwire/roomwire/client"
 	"github.com/roomwire/roomwire/cmd/roomwire/internal/console"
 	"github.com/roomwire/roomwire/cmd/roomwire/internal/remote"
+	"github.com/roomwire/roomwire/engine"
 	"github.com/roomwire/roomwire/event"
 )
 
@@ -71,16 +72,20 @@ func (c *emitCmd) Run(e *env) error {
 	if err := c.send(e, t, cl.Of(t.Names(names)[0]), &acks, args); err != nil || c.Ack {
 		return err
 	}
-	settle(e.ctx, far)
+	settle(e.ctx, cl.Engine(), far)
 	return nil
 }
 
-// settle lets some time pass before the connection is closed. A server in
-// Node.js reads what is there, and does not handle an event that it has read
-// together with the end of the connection.
-func settle(ctx context.Context, far time.Duration) {
+// settle waits until everything is on its way, which an upgrade may hold up,
+// and lets some time pass before the connection is closed. A server in Node.js
+// reads what is there, and does not handle an event that it has read together
+// with the end of the connection.
+func settle(ctx context.Context, conn *engine.ClientConn, far time.Duration) {
+	if conn == nil || conn.Wait(ctx, 0) != nil {
+		return // the connection is gone, or nobody wants to wait
+	}
 	select {
-	case <-time.After(min(max(far, 50*time.Millisecond), time.Second)):
+	case <-time.After(min(max(far, 100*time.Millisecond), time.Second)):
 	case <-ctx.Done():
 	}
 }
