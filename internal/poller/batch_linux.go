@@ -4,6 +4,7 @@ import (
 	"os"
 	"runtime"
 	"sync"
+	"time"
 
 	"github.com/roomwire/roomwire/internal/uring"
 )
@@ -17,13 +18,18 @@ type Batch struct {
 }
 
 // batches are those of a Poller: one for each core at most, made when they are
-// wanted.
+// wanted, and freed when nobody has wanted one for a while.
 type batches struct {
-	mu   sync.Mutex
-	free []*Batch
-	made int
-	none bool // the system has none, one is broken, or Wait has returned
+	mu    sync.Mutex
+	free  []*Batch
+	made  int
+	used  bool        // since the clock last looked
+	clock *time.Timer // nil: there are no batches
+	none  bool        // the system has none, one is broken, or Wait has returned
 }
+
+// keep is how long batches stay that nobody uses, and up to twice that.
+const keep = time.Second
 
 // Batch returns an empty batch for up to [BatchSize] writes, or nil if there is
 // none: the system has none, or all are in use. The caller releases it.
@@ -31,6 +37,7 @@ func (p *Poller) Batch() *Batch {
 	s := &p.batches
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.used = true
 	if n := len(s.free); n > 0 {
 		b := s.free[n-1]
 		s.free = s.free[:n-1]
@@ -45,6 +52,9 @@ func (p *Poller) Batch() *Batch {
 		return nil
 	}
 	s.made++
+	if s.clock == nil {
+		s.clock = time.AfterFunc(keep, s.look)
+	}
 	return &Batch{of: s, ring: ring, conns: make([]*Conn, 0, BatchSize)}
 }
 
@@ -98,14 +108,36 @@ func (b *Batch) Release() {
 	b.of.free = append(b.of.free, b)
 }
 
-// close frees the batches that are not in use. The others follow when they
-// are released.
+// look frees the batches if nobody wanted one since it last looked.
+func (s *batches) look() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.used || s.none {
+		s.drop()
+	}
+	if s.used = false; s.made == 0 || s.none {
+		s.clock = nil
+		return
+	}
+	s.clock.Reset(keep)
+}
+
+// drop frees the batches that are not in use. mu is held.
+func (s *batches) drop() {
+	for _, b := range s.free {
+		b.ring.Close()
+	}
+	s.made -= len(s.free)
+	s.free = nil
+}
+
+// close is the end of all batches. Those in use are freed when they are released.
 func (s *batches) close() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.none = true
-	for _, b := range s.free {
-		b.ring.Close()
+	s.drop()
+	if s.clock != nil {
+		s.clock.Stop()
 	}
-	s.free = nil
 }

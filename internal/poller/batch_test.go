@@ -12,6 +12,8 @@ import (
 	"strconv"
 	"syscall"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/roomwire/roomwire/internal/poller"
 	"github.com/roomwire/roomwire/internal/uring"
@@ -145,19 +147,55 @@ func TestBatchesAreBounded(t *testing.T) {
 	}
 }
 
-// closeRings closes the descriptors of all rings of the process.
-func closeRings(t *testing.T) {
+// Batches that nobody uses leave no descriptor behind, and there are new ones
+// for who comes later.
+func TestBatchesGoWhenNobodyUsesThem(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		before := len(ringFiles(t))
+		var p poller.Poller
+		first := batch(t, &p)
+		first.Release()
+		for range 5 {
+			time.Sleep(900 * time.Millisecond)
+			b := batch(t, &p)
+			if b != first {
+				t.Error("it was made anew while it was used")
+			}
+			b.Release()
+		}
+		held := batch(t, &p)
+		time.Sleep(time.Minute)
+		if n := len(ringFiles(t)) - before; n != 1 {
+			t.Errorf("%d rings while one is in use", n)
+		}
+		held.Release()
+		time.Sleep(3 * time.Second)
+		if n := len(ringFiles(t)) - before; n != 0 {
+			t.Errorf("%d rings are left", n)
+		}
+		batch(t, &p).Release()
+		time.Sleep(3 * time.Second)
+		if n := len(ringFiles(t)) - before; n != 0 {
+			t.Errorf("%d rings are left the second time", n)
+		}
+		p.Wait()
+	})
+}
+
+// ringFiles returns the descriptors of all rings of the process.
+func ringFiles(t *testing.T) (fds []int) {
 	t.Helper()
-	fds, err := os.ReadDir("/proc/self/fd")
+	all, err := os.ReadDir("/proc/self/fd")
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, e := range fds {
+	for _, e := range all {
 		if name, _ := os.Readlink("/proc/self/fd/" + e.Name()); name == "anon_inode:[io_uring]" {
 			fd, _ := strconv.Atoi(e.Name())
-			_ = syscall.Close(fd)
+			fds = append(fds, fd)
 		}
 	}
+	return fds
 }
 
 // After an error nobody tries again.
@@ -166,7 +204,9 @@ func TestBrokenBatchIsTheLast(t *testing.T) {
 	b := batch(t, &p)
 	c, _ := pair(t, &p)
 	h := echo(c)
-	closeRings(t)
+	for _, fd := range ringFiles(t) {
+		_ = syscall.Close(fd)
+	}
 	b.Plan(c, []byte("x"))
 	if b.Write() == nil {
 		t.Error("no error")
