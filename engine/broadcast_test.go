@@ -17,11 +17,7 @@ func inBothWays(t *testing.T, test func(t *testing.T, o *engine.Options)) {
 	t.Run("one write each", func(t *testing.T) { test(t, &engine.Options{NoIOUring: true}) })
 	t.Run("io_uring", func(t *testing.T) {
 		f := newFixture(t, nil)
-		var conns []*engine.Conn
-		for range 4 {
-			_, s := f.connect()
-			conns = append(conns, s.c)
-		}
+		_, conns := crowd(f, 4)
 		broadcast(f, conns, text("x"), 0)
 		if rings() == 0 {
 			t.Skip("this kernel does not allow io_uring")
@@ -39,6 +35,16 @@ func rings() (n int) {
 		}
 	}
 	return n
+}
+
+// crowd connects n clients.
+func crowd(f *fixture, n int) (clients []*raw, conns []*engine.Conn) {
+	f.t.Helper()
+	for range n {
+		r, s := f.connect()
+		clients, conns = append(clients, r), append(conns, s.c)
+	}
+	return clients, conns
 }
 
 func broadcast(f *fixture, conns []*engine.Conn, m engine.Message, mode engine.Mode) []error {
@@ -105,12 +111,7 @@ func TestBroadcastIsSendToEach(t *testing.T) {
 func TestBroadcastsToOneThatReadsSlowlyAreComplete(t *testing.T) {
 	inBothWays(t, func(t *testing.T, o *engine.Options) {
 		f := newFixture(t, o)
-		var conns []*engine.Conn
-		var clients []*raw
-		for range 5 {
-			r, s := f.connect()
-			clients, conns = append(clients, r), append(conns, s.c)
-		}
+		clients, conns := crowd(f, 5)
 		filler := strings.Repeat("z", 3000)
 		n := 0
 		for ; conns[0].Buffered() < 100_000; n++ {
@@ -133,12 +134,7 @@ func TestBroadcastsToOneThatReadsSlowlyAreComplete(t *testing.T) {
 func TestBroadcastThatDoesNotFitFollowsWhatDoes(t *testing.T) {
 	inBothWays(t, func(t *testing.T, o *engine.Options) {
 		f := newFixture(t, o)
-		var conns []*engine.Conn
-		var clients []*raw
-		for range 5 {
-			r, s := f.connect()
-			clients, conns = append(clients, r), append(conns, s.c)
-		}
+		clients, conns := crowd(f, 5)
 		large := strings.Repeat("w", 100_000)
 		for range 20 { // as a writer may be faster
 			for _, c := range conns {
@@ -159,12 +155,7 @@ func TestBroadcastsKeepTheOrderOfEachSender(t *testing.T) {
 	const clients, messages = 12, 300
 	inBothWays(t, func(t *testing.T, o *engine.Options) {
 		f := newFixture(t, o)
-		var conns []*engine.Conn
-		var raws []*raw
-		for range clients {
-			r, s := f.connect()
-			raws, conns = append(raws, r), append(conns, s.c)
-		}
+		raws, conns := crowd(f, clients)
 		backwards := slices.Clone(conns)
 		slices.Reverse(backwards)
 		var senders sync.WaitGroup
@@ -213,12 +204,7 @@ func TestBroadcastsKeepTheOrderOfEachSender(t *testing.T) {
 func TestBroadcastsToThoseWhoLeave(t *testing.T) {
 	inBothWays(t, func(t *testing.T, o *engine.Options) {
 		f := newFixture(t, o)
-		var conns []*engine.Conn
-		var raws []*raw
-		for range 40 {
-			r, s := f.connect()
-			raws, conns = append(raws, r), append(conns, s.c)
-		}
+		raws, conns := crowd(f, 40)
 		var all sync.WaitGroup
 		for range 2 {
 			all.Go(func() {
@@ -256,11 +242,7 @@ func TestHookSeesBroadcasts(t *testing.T) {
 			}
 		}
 		f := newFixture(t, o)
-		var conns []*engine.Conn
-		for range 5 {
-			_, s := f.connect()
-			conns = append(conns, s.c)
-		}
+		_, conns := crowd(f, 5)
 		broadcast(f, conns, text("hello"), 0)
 		mu.Lock()
 		defer mu.Unlock()
@@ -277,11 +259,7 @@ func TestHookSeesBroadcasts(t *testing.T) {
 
 func TestClosedServerHasNoRing(t *testing.T) {
 	f := newFixture(t, nil)
-	var conns []*engine.Conn
-	for range 4 {
-		_, s := f.connect()
-		conns = append(conns, s.c)
-	}
+	_, conns := crowd(f, 4)
 	before := rings()
 	broadcast(f, conns, text("x"), 0)
 	used := rings() - before

@@ -173,10 +173,12 @@ func TestBatchesGoWhenNobodyUsesThem(t *testing.T) {
 		if n := len(ringFiles(t)) - before; n != 0 {
 			t.Errorf("%d rings are left", n)
 		}
-		batch(t, &p).Release()
-		time.Sleep(3 * time.Second)
-		if n := len(ringFiles(t)) - before; n != 0 {
-			t.Errorf("%d rings are left the second time", n)
+		for range runtime.GOMAXPROCS(0) + 1 { // those that went do not count
+			batch(t, &p).Release()
+			time.Sleep(3 * time.Second)
+			if n := len(ringFiles(t)) - before; n != 0 {
+				t.Errorf("%d rings are left of a later one", n)
+			}
 		}
 		p.Wait()
 	})
