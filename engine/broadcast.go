@@ -10,8 +10,8 @@ import (
 const Group = poller.BatchSize
 
 const (
-	// fewest is the number of connections from which on a batch of writes is
-	// cheaper than one after the other.
+	// fewest is the number of connections, read by a poller, from which on a
+	// batch of writes is cheaper than one after the other.
 	fewest = 4
 	// maxPlanned is how many bytes one write of a batch has at most: what takes
 	// the kernel longer is not to keep the others locked.
@@ -25,9 +25,9 @@ const (
 // called by many goroutines at once; two sends that follow one another reach
 // each connection in that order.
 func (s *Server) Broadcast(conns []*Conn, p *Prepared, m Mode, errs []error) {
-	fetch(conns)
+	polled := fetch(conns)
 	var b *poller.Batch
-	if len(conns) >= fewest && m&Later == 0 && !s.o.NoIOUring {
+	if polled >= fewest && m&Later == 0 && !s.o.NoIOUring {
 		b = s.poller.Batch()
 	}
 	if b == nil {

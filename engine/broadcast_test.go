@@ -257,6 +257,20 @@ func TestHookSeesBroadcasts(t *testing.T) {
 	})
 }
 
+// A ring writes only to connections that the poller reads.
+func TestBroadcastToOthersMakesNoRing(t *testing.T) {
+	f := newFixture(t, &engine.Options{Readers: 100})
+	clients, conns := crowd(f, 8)
+	before := rings()
+	broadcast(f, conns, text("x"), 0)
+	if n := rings() - before; n != 0 {
+		t.Errorf("%d rings", n)
+	}
+	for _, c := range clients {
+		c.wantFrame(1, "4x")
+	}
+}
+
 func TestClosedServerHasNoRing(t *testing.T) {
 	f := newFixture(t, nil)
 	_, conns := crowd(f, 4)

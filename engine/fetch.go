@@ -11,9 +11,11 @@ const few = 2
 // wait for each of them; here the processor waits for those of many
 // connections at the same time. With 10,000 connections that halves our own
 // share of a broadcast.
-func fetch(conns []*Conn) {
+//
+// It returns how many of them a poller reads, or 0 if they are too few to look.
+func fetch(conns []*Conn) (polled int) {
 	if len(conns) <= few {
-		return
+		return 0
 	}
 	var next [Group]*ws.Conn
 	n := 0
@@ -25,5 +27,5 @@ func fetch(conns []*Conn) {
 			n++
 		}
 	}
-	ws.Fetch(next[:n])
+	return ws.Fetch(next[:n])
 }

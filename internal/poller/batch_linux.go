@@ -1,9 +1,11 @@
 package poller
 
 import (
+	"errors"
 	"os"
 	"runtime"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/roomwire/roomwire/internal/uring"
@@ -24,7 +26,8 @@ type batches struct {
 	free  []*Batch
 	made  int
 	used  bool        // since the clock last looked
-	clock *time.Timer // nil: there are no batches
+	short bool        // there was no descriptor or memory for one when it was wanted
+	clock *time.Timer // nil: nothing changes with time
 	none  bool        // the system has none, one is broken, or Wait has returned
 }
 
@@ -32,7 +35,8 @@ type batches struct {
 const keep = time.Second
 
 // Batch returns an empty batch for up to [BatchSize] writes, or nil if there is
-// none: the system has none, or all are in use. The caller releases it.
+// none: the system has none, it has no descriptor for one, or all are in use.
+// The caller releases it.
 func (p *Poller) Batch() *Batch {
 	s := &p.batches
 	s.mu.Lock()
@@ -43,17 +47,24 @@ func (p *Poller) Batch() *Batch {
 		s.free = s.free[:n-1]
 		return b
 	}
-	if s.none || s.made >= runtime.GOMAXPROCS(0) {
+	if s.none || s.short || s.made >= runtime.GOMAXPROCS(0) {
 		return nil
 	}
 	ring, err := uring.New(BatchSize)
-	if err != nil {
+	switch {
+	case err == nil:
+		s.made++
+	case errors.Is(err, syscall.EMFILE), errors.Is(err, syscall.ENFILE), errors.Is(err, syscall.ENOMEM):
+		s.short = true // until the clock looks, so that not every message asks in vain
+	default:
 		s.none = true
 		return nil
 	}
-	s.made++
 	if s.clock == nil {
 		s.clock = time.AfterFunc(keep, s.look)
+	}
+	if s.short {
+		return nil
 	}
 	return &Batch{of: s, ring: ring, conns: make([]*Conn, 0, BatchSize)}
 }
@@ -108,14 +119,16 @@ func (b *Batch) Release() {
 	b.of.free = append(b.of.free, b)
 }
 
-// look frees the batches if nobody wanted one since it last looked.
+// look frees the batches if nobody wanted one since it last looked, and lets
+// others try again to make one.
 func (s *batches) look() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if !s.used || s.none {
 		s.drop()
 	}
-	if s.used = false; s.made == 0 || s.none {
+	s.used, s.short = false, false
+	if s.made == 0 || s.none {
 		s.clock = nil
 		return
 	}

@@ -184,6 +184,46 @@ func TestBatchesGoWhenNobodyUsesThem(t *testing.T) {
 	})
 }
 
+// A process that is out of descriptors has batches as soon as it has some again.
+func TestBatchesComeWhenThereAreDescriptors(t *testing.T) {
+	var first poller.Poller
+	batch(t, &first).Release()
+	first.Wait()
+	synctest.Test(t, func(t *testing.T) {
+		var p poller.Poller
+		restore := noDescriptors(t)
+		b := p.Batch()
+		restore()
+		if b != nil {
+			t.Fatal("a ring was made without a descriptor")
+		}
+		if p.Batch() != nil {
+			t.Error("the kernel was asked again at once")
+		}
+		time.Sleep(3 * time.Second)
+		batch(t, &p).Release()
+		p.Wait()
+	})
+}
+
+// noDescriptors has no descriptor be opened any more, until restore is called.
+func noDescriptors(t *testing.T) (restore func()) {
+	t.Helper()
+	var before syscall.Rlimit
+	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &before); err != nil {
+		t.Fatal(err)
+	}
+	none := syscall.Rlimit{Cur: 0, Max: before.Max}
+	if err := syscall.Setrlimit(syscall.RLIMIT_NOFILE, &none); err != nil {
+		t.Fatal(err)
+	}
+	return func() {
+		if err := syscall.Setrlimit(syscall.RLIMIT_NOFILE, &before); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
 // ringFiles returns the descriptors of all rings of the process.
 func ringFiles(t *testing.T) (fds []int) {
 	t.Helper()
