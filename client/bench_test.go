@@ -79,4 +79,5 @@ func (a *acknowledger) Message(_ bool, data []byte) error {
 	return a.conn.Write(a.buf)
 }
 func (*acknowledger) Ping([]byte) {}
+func (*acknowledger) Pong([]byte) {}
 func (*acknowledger) Idle()       {}

@@ -113,6 +113,7 @@ func (c *fakeConn) Message(binary bool, data []byte) error {
 	return nil
 }
 func (*fakeConn) Ping([]byte) {}
+func (*fakeConn) Pong([]byte) {}
 func (*fakeConn) Idle()       {}
 
 // raw sends a text frame, send a Socket.IO packet, cut ends the connection.

@@ -110,6 +110,7 @@ func (w *webSocket) Message(binary bool, data []byte) error {
 	return nil
 }
 func (w *webSocket) Ping([]byte) {}
+func (w *webSocket) Pong([]byte) {}
 func (w *webSocket) Idle()       {}
 
 func (w *webSocket) send(m message) {

@@ -150,7 +150,9 @@ function tenants() {
 
 // echo(...a, ack) → ack(...a), join(...rooms, ack)
 // whoami(ack) → what the server knows of the socket
+// busy(ms): the whole server does nothing else for so long; busied(ack) → how often it was
 // set(v, ack), get(ack) → a value kept with the socket
+let busied = 0;
 function about(socket) {
   if (socket.nsp.name !== "/") socket.on("echo", (...args) => args.pop()(...args)); // "/" has it from fixture
   socket.on("whoami", (ack) => {
@@ -171,6 +173,11 @@ function about(socket) {
       issued: h.issued,
     });
   });
+  socket.on("busy", (ms) => {
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms);
+    busied++;
+  });
+  socket.on("busied", (ack) => ack(busied));
   socket.on("set", (v, ack) => {
     socket.data.kept = v;
     ack();

@@ -53,10 +53,13 @@ type ClientConn struct {
 	still   chan struct{} // closed when nothing polls and nothing is sent
 	drained chan struct{} // closed when nothing waits to be sent
 	space   chan struct{} // closed when queued has shrunk
+
+	pings   uint64  // of WebSocket
+	flushes []flush // that wait for a pong
 }
 
 // An outgoing is a packet that waits. kind is the type of Engine.IO, or 'b' for
-// a binary message, or 'P' for a pong of WebSocket.
+// a binary message, or 'P' for a pong and 'N' for a ping of WebSocket.
 type outgoing struct {
 	kind       byte
 	noCompress bool

@@ -107,10 +107,14 @@ func (s *fakeServer) serveWS(w http.ResponseWriter, r *http.Request) {
 }
 
 // frame sends a text frame.
-func (s *fakeServer) frame(text string) {
+func (s *fakeServer) frame(text string) { s.write(ws.OpText, text) }
+
+func (s *fakeServer) pong(data string) { s.write(ws.OpPong, data) }
+
+func (s *fakeServer) write(op ws.Opcode, payload string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	_ = s.conn.Write(ws.AppendFrame(nil, ws.OpText, []byte(text)))
+	_ = s.conn.Write(ws.AppendFrame(nil, op, []byte(payload)))
 }
 
 type fakeReader struct{ s *fakeServer }
@@ -129,8 +133,11 @@ func (r *fakeReader) Message(binary bool, data []byte) error {
 	}
 	return nil
 }
-func (*fakeReader) Ping([]byte) {}
-func (*fakeReader) Idle()       {}
+
+// Ping leaves the answer to the test.
+func (r *fakeReader) Ping(data []byte) { r.s.in <- "ping " + string(data) }
+func (*fakeReader) Pong([]byte)        {}
+func (*fakeReader) Idle()              {}
 
 // A recorder is a session that keeps what it is told.
 type recorder struct {

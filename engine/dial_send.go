@@ -160,8 +160,11 @@ func (c *ClientConn) writeInlineLocked(ms []Message, m Mode) error {
 
 // appendFrame appends the WebSocket frame of a packet.
 func (c *ClientConn) appendFrame(dst []byte, conn *ws.Conn, o outgoing) []byte {
-	if o.kind == 'P' {
+	switch o.kind {
+	case 'P':
 		return ws.AppendMasked(dst, ws.OpPong, o.data)
+	case 'N':
+		return ws.AppendMasked(dst, ws.OpPing, o.data)
 	}
 	op, payload := ws.OpText, o.data
 	if o.kind == 'b' && !c.d.o.ForceBase64 {

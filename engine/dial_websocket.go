@@ -122,6 +122,12 @@ func (r *frameReader) Ping(data []byte) {
 	r.c.control('P', data)
 }
 
+// Pong implements [ws.Handler].
+func (r *frameReader) Pong(data []byte) {
+	r.heard = r.state == readOpen
+	r.c.pong(data)
+}
+
 // Idle implements [ws.Handler].
 func (r *frameReader) Idle() {}
 

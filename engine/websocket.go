@@ -33,6 +33,9 @@ func (r *reader) Ping(data []byte) {
 	r.pong = &Prepared{plain: ws.AppendFrame(nil, ws.OpPong, data)}
 }
 
+// Pong implements ws.Handler. A server sends no pings of WebSocket.
+func (r *reader) Pong([]byte) {}
+
 // Idle implements ws.Handler.
 func (r *reader) Idle() {
 	if r.pong == nil {
@@ -322,6 +325,9 @@ func (p *probe) Ping(data []byte) {
 		(*reader)(p.c).Ping(data)
 	}
 }
+
+// Pong implements ws.Handler.
+func (p *probe) Pong([]byte) {}
 
 // Idle implements ws.Handler.
 func (p *probe) Idle() {

@@ -93,6 +93,7 @@ func (p *peer) Message(binary bool, data []byte) error {
 
 // Ping implements ws.Handler.
 func (p *peer) Ping([]byte) {}
+func (p *peer) Pong([]byte) {}
 
 // Idle implements ws.Handler.
 func (p *peer) Idle() {}

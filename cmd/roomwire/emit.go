@@ -62,32 +62,42 @@ func (c *emitCmd) Run(e *env) error {
 	if c.Namespace != "" {
 		names = []string{c.Namespace}
 	}
-	began := time.Now()
 	cl, err := t.Open(e.ctx, o, t.Names(names), nil)
 	if err != nil {
 		return err
 	}
 	defer cl.Close()
-	far := time.Since(began)
 	if err := c.send(e, t, cl.Of(t.Names(names)[0]), &acks, args); err != nil || c.Ack {
 		return err
 	}
-	settle(e.ctx, cl.Engine(), far)
-	return nil
+	return settle(e.ctx, t, cl.Engine())
 }
 
-// settle waits until everything is on its way, which an upgrade may hold up,
-// and lets some time pass before the connection is closed. A server in Node.js
-// reads what is there, and does not handle an event that it has read together
-// with the end of the connection.
-func settle(ctx context.Context, conn *engine.ClientConn, far time.Duration) {
-	if conn == nil || conn.Wait(ctx, 0) != nil {
-		return // the connection is gone, or nobody wants to wait
+// grace is what a server has between reading an event and the end of the
+// connection: one in Node.js drops an event whose middleware still waits then.
+const grace = 100 * time.Millisecond
+
+// settle waits until the server has read everything. One in Node.js does not
+// handle an event that it has read together with the end of the connection.
+func settle(ctx context.Context, t *remote.Target, conn *engine.ClientConn) error {
+	if conn == nil {
+		return nil // the connection is gone
+	}
+	timed, cancel := context.WithTimeout(ctx, t.Timeout)
+	defer cancel()
+	err := conn.Flush(timed)
+	switch {
+	case err == nil:
+	case ctx.Err() == nil && timed.Err() != nil:
+		return t.Unread(conn.Transport(), err)
+	default:
+		return nil // the connection is gone, or nobody wants to wait
 	}
 	select {
-	case <-time.After(min(max(far, 100*time.Millisecond), time.Second)):
+	case <-time.After(grace):
 	case <-ctx.Done():
 	}
+	return nil
 }
 
 // arguments are those of the command line and of the files.

@@ -304,12 +304,13 @@ func (r *reader) inflate(binary bool, data []byte) error {
 	return err
 }
 
-// control handles a whole control frame. Pongs are of no interest: nothing
-// here sends pings.
+// control handles a whole control frame.
 func (r *reader) control(op Opcode, payload []byte) error {
 	switch op {
 	case OpPing:
 		r.h.Ping(payload)
+	case OpPong:
+		r.h.Pong(payload)
 	case OpClose:
 		return closeReceived(payload)
 	}

@@ -22,6 +22,8 @@ type Handler interface {
 	// Ping takes the payload of a ping; the owner should send a pong. data is
 	// valid until Ping returns.
 	Ping(data []byte)
+	// Pong takes the payload of a pong. data is valid until Pong returns.
+	Pong(data []byte)
 	// Idle tells that everything which was read has been handled and the
 	// reader is about to look, and then wait, for more. It is the moment to
 	// write the answers to one batch at once.

@@ -42,6 +42,7 @@ func (r *recorder) Message(binary bool, data []byte) error {
 }
 
 func (r *recorder) Ping(data []byte) { r.lines = append(r.lines, "ping "+brief(data)) }
+func (r *recorder) Pong(data []byte) { r.lines = append(r.lines, "pong "+brief(data)) }
 func (r *recorder) Idle()            { r.idles++ }
 
 // brief shortens what is too long to compare by eye.
@@ -71,6 +72,8 @@ func (f funcs) Ping(data []byte) {
 		f.ping(data)
 	}
 }
+
+func (f funcs) Pong([]byte) {}
 
 func (f funcs) Idle() {
 	if f.idle != nil {

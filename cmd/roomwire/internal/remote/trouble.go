@@ -259,6 +259,19 @@ func (t *Target) Unanswered(name, namespace string, err error) error {
 	return p
 }
 
+// Unread explains that a server has not read what was sent.
+func (t *Target) Unread(transport string, err error) error {
+	tried := "POST "
+	if transport == "websocket" {
+		tried = "a ping of WebSocket to "
+	}
+	return &Trouble{
+		What: fmt.Sprintf("the server has not read what was sent within %s", t.Timeout), Err: err,
+		Tried: tried + t.URL(), Answer: "none, though the connection stands",
+		Next: []string{"a longer --timeout: the server may be busy", "--ack, which asks the handler of the event"},
+	}
+}
+
 // clean makes text of a server safe and short enough for a line.
 func clean(s string) string {
 	rs := slices.Collect(func(yield func(rune) bool) {
