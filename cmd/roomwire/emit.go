@@ -12,7 +12,6 @@ import (
 	"github.com/roomwire/roomwire/client"
 	"github.com/roomwire/roomwire/cmd/roomwire/internal/console"
 	"github.com/roomwire/roomwire/cmd/roomwire/internal/remote"
-	"github.com/roomwire/roomwire/engine"
 	"github.com/roomwire/roomwire/event"
 )
 
@@ -70,34 +69,7 @@ func (c *emitCmd) Run(e *env) error {
 	if err := c.send(e, t, cl.Of(t.Names(names)[0]), &acks, args); err != nil || c.Ack {
 		return err
 	}
-	return settle(e.ctx, t, cl.Engine())
-}
-
-// grace is what a server has between reading an event and the end of the
-// connection: one in Node.js drops an event whose middleware still waits then.
-const grace = 100 * time.Millisecond
-
-// settle waits until the server has read everything. One in Node.js does not
-// handle an event that it has read together with the end of the connection.
-func settle(ctx context.Context, t *remote.Target, conn *engine.ClientConn) error {
-	if conn == nil {
-		return nil // the connection is gone
-	}
-	timed, cancel := context.WithTimeout(ctx, t.Timeout)
-	defer cancel()
-	err := conn.Flush(timed)
-	switch {
-	case err == nil:
-	case ctx.Err() == nil && timed.Err() != nil:
-		return t.Unread(conn.Transport(), err)
-	default:
-		return nil // the connection is gone, or nobody wants to wait
-	}
-	select {
-	case <-time.After(grace):
-	case <-ctx.Done():
-	}
-	return nil
+	return t.Settle(e.ctx, cl.Engine())
 }
 
 // arguments are those of the command line and of the files.

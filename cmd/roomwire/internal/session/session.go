@@ -72,6 +72,9 @@ func Run(ctx context.Context, t *remote.Target, namespaces []string, in io.Reade
 	err = s.loop()
 	s.screen.end()
 	s.calls.Wait()
+	if err == nil {
+		err = s.target.Settle(ctx, s.client.Engine())
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.over = true
