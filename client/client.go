@@ -168,6 +168,10 @@ func (c *Client) Engine() *engine.ClientConn {
 // the context of a handler is done then, and events that wait for a handler are
 // dropped. Events that wait for a connection are lost. A handler must not call
 // it, for it would wait for itself; [Socket.Disconnect] is for that.
+//
+// A server in Node.js drops an event that it reads together with the end of the
+// connection. An acknowledgement is proof that it was handled; where none is
+// wanted, call Flush of [Client.Engine] first.
 func (c *Client) Close() error {
 	c.mu.Lock()
 	if c.state == closed {
