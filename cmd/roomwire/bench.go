@@ -167,7 +167,7 @@ func (c *benchCmd) print(e *env, r *load.Result) {
 		row("to all", console.Took(r.Last.Percentile(50)), fmt.Sprintf("p99 %s", console.Took(r.Last.Percentile(99))))
 	}
 	if us, ok := r.CPUPerOp(); ok {
-		row("CPU", fmt.Sprintf("%.3g µs", us), fmt.Sprintf("of the server each, %.0f %% of a core", 100*r.CPU.Seconds()/r.Elapsed.Seconds()))
+		row("CPU", thousands(us)+" µs", fmt.Sprintf("of the server each, %.0f %% of a core", 100*r.CPU.Seconds()/r.Elapsed.Seconds()))
 	}
 	if b, ok := r.MemoryPerConn(); ok {
 		row("memory", console.Bytes(int(r.RSSAfter)), fmt.Sprintf("of the server, %+.1f KiB for each client", b/1024))

@@ -66,7 +66,7 @@ func blocks(columns float64) string {
 
 // thousands writes a number with three digits, or all before the point.
 func thousands(f float64) string {
-	if f < 1000 {
+	if f < 999.5 { // what is more would become 1e+03
 		return fmt.Sprintf("%.3g", f)
 	}
 	n := fmt.Sprintf("%.0f", f)

@@ -95,7 +95,7 @@ func Took(d time.Duration) string {
 	switch {
 	case d >= time.Minute:
 		return d.Round(time.Second).String()
-	case d >= time.Second:
+	case d >= time.Second-500*time.Microsecond: // would become 1e+03ms
 		return fmt.Sprintf("%.3gs", d.Seconds())
 	case d >= time.Millisecond:
 		return fmt.Sprintf("%.3gms", float64(d)/float64(time.Millisecond))

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/roomwire/roomwire/cmd/roomwire/internal/console"
 )
@@ -64,6 +65,14 @@ func TestDurationsAndSizesAreShort(t *testing.T) {
 	for n, want := range map[int]string{0: "0 B", 999: "999 B", 1e6: "1 MB", 100_000_000: "100 MB", 1 << 20: "1 MiB", 1536: "1.5 KiB"} {
 		if got := console.Bytes(n); got != want {
 			t.Errorf("%d bytes are %s, want %s", n, got, want)
+		}
+	}
+	for us, want := range map[int]string{
+		0: "0µs", 999: "999µs", 1000: "1ms", 1236: "1.24ms", 310_000: "310ms", 999_499: "999ms", 999_600: "1s",
+		2_046_000: "2.05s", 59_940_000: "59.9s", 90_000_000: "1m30s",
+	} {
+		if got := console.Took(time.Duration(us) * time.Microsecond); got != want {
+			t.Errorf("%d µs are %s, want %s", us, got, want)
 		}
 	}
 }
