@@ -16,8 +16,8 @@ import (
 // There is always a goroutine on its way to a job that waits: whoever takes a
 // job while others wait calls for one more before it begins. As long as jobs
 // are short, the goroutine that is there does them all, and the one that was
-// called finds nothing to do. One without work stays for a second or two; all
-// others end.
+// called finds nothing to do. Of those without work as many stay for a second
+// or two as can run at once, and the one on its way; all others end.
 //
 // The zero Crew is ready to use. Its methods may be called by many goroutines
 // at once.
@@ -26,9 +26,10 @@ type Crew struct {
 	jobs    []func()
 	head    int
 	coming  int       // goroutines that have not looked for a job yet
-	resting bool      // one waits for a word in wake
+	resting int       // that wait for a word in wake
+	most    int       // that may
 	wake    chan bool // true: there is a job; false: end
-	needed  bool      // the one that rests was called since the clock last looked
+	needed  bool      // one that rested was called since the clock last looked
 	clock   *time.Timer
 	closed  bool
 	running sync.WaitGroup
@@ -63,8 +64,9 @@ func (c *Crew) call() {
 	switch {
 	case c.coming > 0:
 		return
-	case c.resting:
-		c.resting, c.needed = false, true
+	case c.resting > 0:
+		c.resting--
+		c.needed = true
 		c.wake <- true
 	default:
 		c.running.Add(1)
@@ -82,7 +84,7 @@ func (c *Crew) work() {
 	for {
 		job := c.take()
 		if job == nil {
-			if c.coming > 0 || !c.linger() {
+			if !c.linger() {
 				break
 			}
 			continue
@@ -100,21 +102,26 @@ func (c *Crew) work() {
 // linger waits for a job and reports whether there may be one. mu is held, but
 // not while it waits.
 func (c *Crew) linger() bool {
-	// Those who are about to bring work get the time to do so.
-	c.coming++
-	c.mu.Unlock()
-	runtime.Gosched()
-	c.mu.Lock()
-	c.coming--
-	if c.head < len(c.jobs) {
-		return true
+	if c.coming == 0 {
+		// Those who are about to bring work get the time to do so.
+		c.coming++
+		c.mu.Unlock()
+		runtime.Gosched()
+		c.mu.Lock()
+		c.coming--
+		if c.head < len(c.jobs) {
+			return true
+		}
 	}
-	if c.resting || c.closed {
+	if c.most == 0 {
+		c.most = runtime.GOMAXPROCS(0) + 1
+		c.wake = make(chan bool, c.most+1) // so that nobody waits to send
+	}
+	if c.resting == c.most || c.closed {
 		return false
 	}
-	c.resting = true
+	c.resting++
 	if c.clock == nil {
-		c.wake = make(chan bool, 1)
 		c.clock = time.AfterFunc(rest, c.look)
 	}
 	wake := c.wake
@@ -127,14 +134,14 @@ func (c *Crew) linger() bool {
 	return job
 }
 
-// look dismisses the goroutine that rests if nobody needed it for a while.
+// look dismisses those that rest if nobody needed one for a while.
 func (c *Crew) look() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.clock == nil {
 		return
 	}
-	if c.resting && !c.needed {
+	if c.resting > 0 && !c.needed {
 		c.dismiss()
 		return
 	}
@@ -142,14 +149,13 @@ func (c *Crew) look() {
 	c.clock.Reset(rest)
 }
 
-// dismiss ends the goroutine that rests. mu is held.
+// dismiss ends those that rest. mu is held.
 func (c *Crew) dismiss() {
 	if c.clock != nil {
 		c.clock.Stop()
 		c.clock = nil
 	}
-	if c.resting {
-		c.resting = false
+	for ; c.resting > 0; c.resting-- {
 		c.wake <- false
 	}
 }

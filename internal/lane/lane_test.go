@@ -186,17 +186,55 @@ func TestCrewRunsEveryLaneAlthoughOneBlocks(t *testing.T) {
 	})
 }
 
+// goroutine returns the name of the one that calls it.
+func goroutine() string {
+	var stack [64]byte
+	name, _, _ := strings.Cut(string(stack[:runtime.Stack(stack[:], false)]), " [")
+	return name
+}
+
+// As many goroutines as can run at once, and one that is on its way, do all of
+// the work that comes in bursts, and end when nothing comes.
+func TestCrewKeepsGoroutinesFromBurstToBurst(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var crew lane.Crew
+		var names sync.Map
+		lanes := make([]lane.Lane[int], 20)
+		for i := range lanes {
+			lanes[i].Init(4, func([]int) { names.Store(goroutine(), true) }, &crew)
+		}
+		most := runtime.GOMAXPROCS(0) + 1
+		const bursts = 100
+		for range bursts {
+			for i := range lanes {
+				must(t, lanes[i].Put(t.Context(), 1, 1))
+			}
+			synctest.Wait()
+		}
+		stacks := make([]byte, 1<<20)
+		if n := strings.Count(string(stacks[:runtime.Stack(stacks, true)]), "lane.(*Crew).work("); n == 0 || n > most {
+			t.Errorf("%d goroutines are there without work", n)
+		}
+		n := 0
+		names.Range(func(any, any) bool { n++; return true })
+		if n > bursts/2 { // the system may hold some up in the middle of a job
+			t.Errorf("%d goroutines did what %d can do", n, most)
+		}
+		since := time.Now()
+		crew.Wait()
+		if d := time.Since(since); d < time.Second || d > 2*time.Second {
+			t.Errorf("they stayed for %v without work", d)
+		}
+	})
+}
+
 // One goroutine does what comes now and then, and ends when nothing comes.
 func TestCrewKeepsOneGoroutineForAWhile(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var crew lane.Crew
 		names := make(chan string, 1)
 		var l lane.Lane[int]
-		l.Init(4, func([]int) {
-			var stack [64]byte
-			name, _, _ := strings.Cut(string(stack[:runtime.Stack(stack[:], false)]), " [")
-			names <- name
-		}, &crew)
+		l.Init(4, func([]int) { names <- goroutine() }, &crew)
 		at := func() string {
 			must(t, l.Put(t.Context(), 1, 1))
 			defer synctest.Wait()
