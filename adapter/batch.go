@@ -2,6 +2,7 @@ package adapter
 
 import (
 	"iter"
+	"slices"
 	"sync"
 	"sync/atomic"
 )
@@ -70,9 +71,12 @@ func (b *batch) fill(to Selector) {
 		b.targets = append(b.targets, b.m.all...)
 		return
 	}
-	for _, e := range b.m.all {
-		if !b.out.has(e) {
-			b.targets = append(b.targets, e)
+	for group := range slices.Chunk(b.m.all, chunk) {
+		b.out.fetch(group)
+		for _, e := range group {
+			if !b.out.has(e) {
+				b.targets = append(b.targets, e)
+			}
 		}
 	}
 }
@@ -101,8 +105,11 @@ func (b *batch) union() {
 		take(e, i, 0)
 	}
 	for i, r := range in.rooms {
-		for _, e := range r.members {
-			take(e, len(in.own), i)
+		for group := range slices.Chunk(r.members, chunk) {
+			b.out.fetch(group)
+			for _, e := range group {
+				take(e, len(in.own), i)
+			}
 		}
 	}
 }

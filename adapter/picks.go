@@ -14,6 +14,8 @@ type picks struct {
 	many    bool
 	ownSet  bits
 	roomSet map[*room]struct{}
+
+	fetched int // a sum that keeps the compiler from leaving fetch out
 }
 
 func (p *picks) reset() {
@@ -50,6 +52,25 @@ func (p *picks) resolve(m *memory, names []string) {
 }
 
 func (p *picks) none() bool { return len(p.own) == 0 && len(p.rooms) == 0 }
+
+// fetch looks at what has will look at, which changes nothing, so that it is in
+// the cache by then: the processor waits for all of it at the same time, and not
+// for each entry's before it knows the answer for the entry before.
+func (p *picks) fetch(entries []*entry) {
+	if p.none() {
+		return
+	}
+	n := 0
+	for _, e := range entries {
+		n += len(e.places)
+	}
+	for _, e := range entries {
+		if len(e.places) > 0 {
+			n += e.places[0].at
+		}
+	}
+	p.fetched = n
+}
 
 // has reports whether e, which is not gone, is in any of the rooms.
 func (p *picks) has(e *entry) bool {
