@@ -42,10 +42,11 @@ type loop struct {
 	mu     sync.Mutex
 	over   bool
 	leader *leader
-	conns  map[int32]*Conn // by descriptor
-	n, at  int             // of found: how many there are, and the next
-	turns  []*Conn         // have read enough for a while, and go on now
-	later  []*Conn         // and those that go on after what is found next
+	conns  []*Conn // by descriptor, which are small numbers
+	live   int     // of conns that are there
+	n, at  int     // of found: how many there are, and the next
+	turns  []*Conn // have read enough for a while, and go on now
+	later  []*Conn // and those that go on after what is found next
 
 	clock    *time.Timer // looks whether the leader gets on
 	watching bool        // clock is set
@@ -71,7 +72,7 @@ func newLoop(p *Poller) (*loop, error) {
 		_ = syscall.Close(ep)
 		return nil, os.NewSyscallError("fcntl", err)
 	}
-	l := &loop{p: p, ep: ep, file: os.NewFile(uintptr(ep), "epoll"), conns: map[int32]*Conn{}}
+	l := &loop{p: p, ep: ep, file: os.NewFile(uintptr(ep), "epoll")}
 	l.ask = l.arrived
 	if err = l.file.SetReadDeadline(time.Time{}); err == nil {
 		l.raw, err = l.file.SyscallConn()
@@ -96,7 +97,12 @@ func (l *loop) add(c *Conn) error {
 	if err := syscall.EpollCtl(l.ep, syscall.EPOLL_CTL_ADD, int(c.fd), &ev); err != nil {
 		return os.NewSyscallError("epoll_ctl", err)
 	}
+	for int(c.fd) >= len(l.conns) {
+		l.conns = append(l.conns, nil)
+		l.conns = l.conns[:cap(l.conns)]
+	}
 	l.conns[c.fd] = c
+	l.live++
 	if l.leader == nil {
 		l.lead()
 	}
@@ -108,8 +114,8 @@ func (l *loop) add(c *Conn) error {
 func (l *loop) remove(c *Conn) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	delete(l.conns, c.fd)
-	if len(l.conns) == 0 {
+	l.conns[c.fd] = nil
+	if l.live--; l.live == 0 {
 		l.over = true
 		l.clock.Stop()
 		_ = l.file.SetReadDeadline(time.Unix(1, 0)) // wakes the leader
