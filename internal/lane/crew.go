@@ -29,13 +29,13 @@ type Crew struct {
 	resting int       // that wait for a word in wake
 	most    int       // that may
 	wake    chan bool // true: there is a job; false: end
-	needed  bool      // one that rested was called since the clock last looked
+	spare   int       // of those that rest: never called since the clock last looked
 	clock   *time.Timer
 	closed  bool
 	running sync.WaitGroup
 }
 
-// rest is how long a goroutine that nobody calls waits, and up to twice that.
+// rest is how long a goroutine that nobody needs waits, and up to twice that.
 const rest = time.Second
 
 // Close makes goroutines end as soon as they have no work. The crew goes on to
@@ -44,7 +44,11 @@ func (c *Crew) Close() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.closed = true
-	c.dismiss()
+	c.dismiss(c.resting)
+	if c.clock != nil {
+		c.clock.Stop()
+		c.clock = nil
+	}
 }
 
 // Wait returns when all that was begun is done and, after Close, every
@@ -66,7 +70,7 @@ func (c *Crew) call() {
 		return
 	case c.resting > 0:
 		c.resting--
-		c.needed = true
+		c.spare = min(c.spare, c.resting)
 		c.wake <- true
 	default:
 		c.running.Add(1)
@@ -122,6 +126,7 @@ func (c *Crew) linger() bool {
 	}
 	c.resting++
 	if c.clock == nil {
+		c.spare = 0
 		c.clock = time.AfterFunc(rest, c.look)
 	}
 	wake := c.wake
@@ -134,28 +139,25 @@ func (c *Crew) linger() bool {
 	return job
 }
 
-// look dismisses those that rest if nobody needed one for a while.
+// look dismisses those that rest and were not needed since it last looked.
 func (c *Crew) look() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.clock == nil {
 		return
 	}
-	if c.resting > 0 && !c.needed {
-		c.dismiss()
+	c.dismiss(c.spare)
+	if c.spare = c.resting; c.resting == 0 {
+		c.clock = nil
 		return
 	}
-	c.needed = false
 	c.clock.Reset(rest)
 }
 
-// dismiss ends those that rest. mu is held.
-func (c *Crew) dismiss() {
-	if c.clock != nil {
-		c.clock.Stop()
-		c.clock = nil
-	}
-	for ; c.resting > 0; c.resting-- {
+// dismiss ends n of those that rest. mu is held.
+func (c *Crew) dismiss(n int) {
+	c.resting -= n
+	for range n {
 		c.wake <- false
 	}
 }
