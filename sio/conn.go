@@ -57,15 +57,25 @@ func (s *Server) Open(c *engine.Conn) engine.Session {
 	return cn
 }
 
+// packets are for what a codec is asked to read or write: as it is behind an
+// interface, they cannot be on the stack.
+var packets = sync.Pool{New: func() any { return new(parser.Packet) }}
+
+func putPacket(p *parser.Packet) {
+	*p = parser.Packet{}
+	packets.Put(p)
+}
+
 // Message implements engine.Session.
 func (c *conn) Message(binary bool, data []byte) error {
-	var p parser.Packet
-	complete, err := c.dec.Decode(&p, binary, data)
+	p := packets.Get().(*parser.Packet)
+	defer putPacket(p)
+	complete, err := c.dec.Decode(p, binary, data)
 	if err != nil {
 		return c.violation(err)
 	}
 	if p.Type == parser.Connect {
-		return c.connect(&p)
+		return c.connect(p)
 	}
 	s, ended := c.socket(p.Namespace)
 	if ended {
@@ -83,9 +93,9 @@ func (c *conn) Message(binary bool, data []byte) error {
 			return c.violation(fmt.Errorf("event for %q before it is joined", clip(p.Namespace)))
 		}
 		if c.tooFast() {
-			return c.drop(&p)
+			return c.drop(p)
 		}
-		return s.receive(&p)
+		return s.receive(p)
 	case parser.Ack:
 		s.settle(p.ID, p.Payload)
 	case parser.Disconnect:
@@ -201,8 +211,11 @@ func (c *conn) refuse(namespace string, e *Error) error {
 	return nil
 }
 
-// send encodes and sends one packet.
-func (c *conn) send(p *parser.Packet, m engine.Mode) error {
+// send encodes and sends one packet, and keeps nothing of it.
+func (c *conn) send(packet *parser.Packet, m engine.Mode) error {
+	p := packets.Get().(*parser.Packet)
+	defer putPacket(p)
+	*p = *packet
 	codec := c.srv.opts.Codec
 	if len(p.Payload.Attachments) > 0 {
 		return c.eng.Send(prepare(codec, p), m)

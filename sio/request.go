@@ -119,22 +119,28 @@ func (r *Request) call(ctx context.Context, h Handler, log *slog.Logger) (panick
 	if r.Socket != nil {
 		r.Socket.saveChanges()
 	}
-	var p *panicError
-	panicked = errors.As(err, &p)
-	switch {
-	case panicked:
-		log.Error("sio: handler panicked", "event", r.Event, "panic", p.value, "stack", string(p.stack))
-	case err != nil:
-		if public(err).Message == privateMessage && !r.ofClient(err) {
-			log.Error("sio: handler failed", "event", r.Event, "error", err)
-		} else {
-			log.Debug("sio: handler refused", "event", r.Event, "error", err)
-		}
+	if err != nil {
+		panicked = r.failed(err, log)
 	}
 	if err := r.answer(reply, err); err != nil && !errors.Is(err, ErrClosed) {
 		log.Warn("sio: acknowledgement not sent", "event", r.Event, "error", err)
 	}
 	return panicked
+}
+
+// failed logs the error of a handler and reports whether it was a panic.
+func (r *Request) failed(err error, log *slog.Logger) (panicked bool) {
+	var p *panicError
+	switch {
+	case errors.As(err, &p):
+		log.Error("sio: handler panicked", "event", r.Event, "panic", p.value, "stack", string(p.stack))
+		return true
+	case public(err).Message == privateMessage && !r.ofClient(err):
+		log.Error("sio: handler failed", "event", r.Event, "error", err)
+	default:
+		log.Debug("sio: handler refused", "event", r.Event, "error", err)
+	}
+	return false
 }
 
 // ofClient reports whether an error of a handler is no fault of the program: a
