@@ -37,7 +37,7 @@ func (c *emitCmd) Help() string {
   roomwire emit localhost:3000 upload '{"name":"a.png"}' --binary a.png --ack
   roomwire emit localhost:3000 move -- -1 0.5
 
-The exit status is 0 when the event was sent and, with --ack, acknowledged; 1 when not; 2 for a mistake on the command line. An acknowledgement of the form {"error":{"message":…}} is a failure.`
+The exit status is 0 when the server has read the event and, with --ack, acknowledged it; 1 when not; 2 for a mistake on the command line. An acknowledgement of the form {"error":{"message":…}} is a failure.`
 }
 
 // Run implements the command.
