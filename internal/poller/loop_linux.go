@@ -97,9 +97,8 @@ func (l *loop) add(c *Conn) error {
 	if err := syscall.EpollCtl(l.ep, syscall.EPOLL_CTL_ADD, int(c.fd), &ev); err != nil {
 		return os.NewSyscallError("epoll_ctl", err)
 	}
-	for int(c.fd) >= len(l.conns) {
-		l.conns = append(l.conns, nil)
-		l.conns = l.conns[:cap(l.conns)]
+	if n := int(c.fd) + 1 - len(l.conns); n > 0 {
+		l.conns = append(l.conns, make([]*Conn, n)...)
 	}
 	l.conns[c.fd] = c
 	l.live++
