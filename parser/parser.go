@@ -45,6 +45,7 @@ type Payload struct {
 type Codec interface {
 	// AppendHeader appends the first message of p to dst. The attachments
 	// of the payload follow it as binary messages of their own, in order.
+	// p is used again by the caller, so the codec must not keep it.
 	AppendHeader(dst []byte, p *Packet) []byte
 	// BinaryHeader reports whether that first message is a binary one.
 	BinaryHeader() bool
@@ -91,8 +92,8 @@ type Decoder interface {
 	// Decode takes the next message. It reports true when p is complete, and
 	// false when attachments are still missing; Type and Namespace of p are
 	// set in either case. The payload of a complete packet may alias data
-	// and is valid until the next call. Any error is final: the connection
-	// must be closed.
+	// and is valid until the next call. p itself is another's after Decode,
+	// which must not keep it. Any error is final: the connection must be closed.
 	Decode(p *Packet, binary bool, data []byte) (complete bool, err error)
 	// Reset forgets a packet whose attachments are still missing.
 	Reset()
