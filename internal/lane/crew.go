@@ -23,7 +23,7 @@ import (
 // at once.
 type Crew struct {
 	mu      sync.Mutex
-	jobs    []func()
+	jobs    []job
 	head    int
 	coming  int       // goroutines that have not looked for a job yet
 	resting int       // that wait for a word in wake
@@ -34,6 +34,9 @@ type Crew struct {
 	closed  bool
 	running sync.WaitGroup
 }
+
+// A job is a lane that has work.
+type job interface{ work() }
 
 // rest is how long a goroutine that nobody needs waits, and up to twice that.
 const rest = time.Second
@@ -55,10 +58,10 @@ func (c *Crew) Close() {
 // goroutine has ended. No work may come meanwhile.
 func (c *Crew) Wait() { c.running.Wait() }
 
-// do has job run soon, on another goroutine.
-func (c *Crew) do(job func()) {
+// do has j done soon, on another goroutine.
+func (c *Crew) do(j job) {
 	c.mu.Lock()
-	c.jobs = append(c.jobs, job)
+	c.jobs = append(c.jobs, j)
 	c.call()
 	c.mu.Unlock()
 }
@@ -86,8 +89,8 @@ func (c *Crew) work() {
 	c.mu.Lock()
 	c.coming--
 	for {
-		job := c.take()
-		if job == nil {
+		j := c.take()
+		if j == nil {
 			if !c.linger() {
 				break
 			}
@@ -97,7 +100,7 @@ func (c *Crew) work() {
 			c.call()
 		}
 		c.mu.Unlock()
-		job()
+		j.work()
 		c.mu.Lock()
 	}
 	c.mu.Unlock()
@@ -131,12 +134,12 @@ func (c *Crew) linger() bool {
 	}
 	wake := c.wake
 	c.mu.Unlock()
-	job := <-wake
+	called := <-wake
 	c.mu.Lock()
-	if job {
+	if called {
 		c.coming--
 	}
-	return job
+	return called
 }
 
 // look dismisses those that rest and were not needed since it last looked.
@@ -163,11 +166,11 @@ func (c *Crew) dismiss(n int) {
 }
 
 // take returns the next job, or nil. mu is held.
-func (c *Crew) take() (job func()) {
+func (c *Crew) take() (j job) {
 	if c.head == len(c.jobs) {
 		return nil
 	}
-	job = c.jobs[c.head]
+	j = c.jobs[c.head]
 	c.jobs[c.head] = nil
 	c.head++
 	if c.head == len(c.jobs) {
@@ -176,5 +179,5 @@ func (c *Crew) take() (job func()) {
 			c.jobs = nil
 		}
 	}
-	return job
+	return j
 }

@@ -21,7 +21,7 @@ const keep = 16
 // methods may be called by many goroutines at once.
 type Lane[T any] struct {
 	run  func([]T)
-	loop func() // work, bound once: binding it allocates
+	loop func() // work, bound once, as binding it allocates; nil with a crew
 	size int
 	crew *Crew
 
@@ -47,7 +47,24 @@ func New[T any](size int, run func([]T)) *Lane[T] {
 // Init makes a zero Lane that is part of another struct usable. Its work is
 // done by crew; without one, on a goroutine of its own.
 func (l *Lane[T]) Init(size int, run func([]T), crew *Crew) {
-	l.size, l.run, l.loop, l.crew = max(size, 1), run, l.work, crew
+	l.size, l.run, l.crew = max(size, 1), run, crew
+	if crew == nil {
+		l.loop = l.work
+	}
+}
+
+// A Job is a lane that has work, as a [Host] sees it. One of its methods is
+// called, once.
+type Job = interface {
+	Do()   // does the work
+	Pass() // leaves it to the crew
+}
+
+// A Host may do the work of a lane where its caller is, instead of its crew.
+type Host interface {
+	// Defer has the job done soon and reports whether it will. Who calls Do
+	// waits for that before it waits for the crew.
+	Defer(job Job) bool
 }
 
 // Put queues v. It waits until there is room for its cost, or until ctx is
@@ -60,7 +77,7 @@ func (l *Lane[T]) Put(ctx context.Context, v T, cost int) error {
 			return ErrClosed
 		}
 		if l.fits(cost) {
-			l.add(v, cost)
+			l.add(v, cost, nil)
 			l.mu.Unlock()
 			return nil
 		}
@@ -77,14 +94,15 @@ func (l *Lane[T]) Put(ctx context.Context, v T, cost int) error {
 	}
 }
 
-// TryPut queues v if there is room and reports whether there was.
-func (l *Lane[T]) TryPut(v T, cost int) bool {
+// TryPut queues v if there is room and reports whether there was. If nobody
+// works yet, host is asked to; nil is nobody.
+func (l *Lane[T]) TryPut(v T, cost int, host Host) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.closed || !l.fits(cost) {
 		return false
 	}
-	l.add(v, cost)
+	l.add(v, cost, host)
 	return true
 }
 
@@ -92,12 +110,12 @@ func (l *Lane[T]) TryPut(v T, cost int) bool {
 func (l *Lane[T]) Force(v T) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.add(v, 1)
+	l.add(v, 1, nil)
 }
 
 func (l *Lane[T]) fits(cost int) bool { return l.load == 0 || l.load+cost <= l.size }
 
-func (l *Lane[T]) add(v T, cost int) {
+func (l *Lane[T]) add(v T, cost int, host Host) {
 	if l.queue == nil {
 		l.queue, l.spare = l.spare, nil
 	}
@@ -105,13 +123,27 @@ func (l *Lane[T]) add(v T, cost int) {
 	l.load += cost
 	if !l.running {
 		l.running = true
-		if l.crew != nil {
-			l.crew.do(l.loop)
-		} else {
+		switch {
+		case l.crew == nil:
 			go l.loop()
+		case host == nil || !host.Defer(lent[T]{l}):
+			l.crew.do(l)
 		}
 	}
 }
+
+// A lent is the job of a lane.
+type lent[T any] struct{ *Lane[T] }
+
+// Do implements Job. The crew waits for it as for its own.
+func (l lent[T]) Do() {
+	l.crew.running.Add(1)
+	defer l.crew.running.Done()
+	l.work()
+}
+
+// Pass implements Job.
+func (l lent[T]) Pass() { l.crew.do(l.Lane) }
 
 // Len returns the number of pieces that wait.
 func (l *Lane[T]) Len() int {

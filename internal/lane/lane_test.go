@@ -75,7 +75,7 @@ func TestFullLaneMakesPutWaitUntilItsContextIsDone(t *testing.T) {
 		must(t, l.Put(t.Context(), 1, 1))
 		synctest.Wait() // the first piece runs now, so the second one waits
 		must(t, l.Put(t.Context(), 2, 1))
-		if l.TryPut(3, 1) {
+		if l.TryPut(3, 1, nil) {
 			t.Error("TryPut found a place in a full lane")
 		}
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
@@ -95,10 +95,10 @@ func TestCostBoundsWhatWaits(t *testing.T) {
 		l := lane.New(10, func([]int) { <-release })
 		must(t, l.Put(t.Context(), 1, 1))
 		synctest.Wait()
-		if !l.TryPut(2, 100) {
+		if !l.TryPut(2, 100, nil) {
 			t.Error("an empty queue refused a piece that costs more than its size")
 		}
-		if l.TryPut(3, 1) {
+		if l.TryPut(3, 1, nil) {
 			t.Error("a full lane took a piece")
 		}
 		l.Force(4)
@@ -116,7 +116,7 @@ func TestClosedLaneRefusesWork(t *testing.T) {
 	if err := l.Put(t.Context(), 1, 1); !errors.Is(err, lane.ErrClosed) {
 		t.Errorf("Put returned %v", err)
 	}
-	if l.TryPut(1, 1) {
+	if l.TryPut(1, 1, nil) {
 		t.Error("TryPut queued work in a closed lane")
 	}
 }
@@ -183,6 +183,84 @@ func TestCrewRunsEveryLaneAlthoughOneBlocks(t *testing.T) {
 		}
 		crew.Close()
 		crew.Wait()
+	})
+}
+
+// A host does the job that it takes when it is told to.
+type host struct {
+	full bool
+	job  lane.Job
+}
+
+func (h *host) Defer(job lane.Job) bool {
+	if h.full {
+		return false
+	}
+	h.job, h.full = job, true
+	return true
+}
+
+func TestHostWorksWhereItIs(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var crew lane.Crew
+		var l lane.Lane[int]
+		var got []int
+		here := goroutine()
+		began, release := make(chan string, 10), make(chan bool)
+		l.Init(4, func(batch []int) {
+			began <- goroutine()
+			<-release
+			got = append(got, batch...)
+		}, &crew)
+		put := func(v int, h lane.Host) {
+			t.Helper()
+			if !l.TryPut(v, 1, h) {
+				t.Fatalf("no place for %d", v)
+			}
+		}
+		h := &host{}
+		put(1, h)
+		put(2, h) // which the work that was deferred does as well
+		go func() { release <- true }()
+		h.job.Do()
+		if who := <-began; who != here {
+			t.Errorf("%s did the work of a host, want %s", who, here)
+		}
+
+		put(3, h) // has enough to do
+		if who := <-began; who == here {
+			t.Error("a host that refused did the work")
+		}
+		release <- true
+		synctest.Wait()
+
+		h.full = false
+		put(4, h)
+		h.job.Pass()
+		if who := <-began; who == here {
+			t.Error("a host that passed did the work")
+		}
+		release <- true
+		synctest.Wait()
+
+		h.full = false
+		put(5, h)
+		go h.job.Do()
+		<-began
+		crew.Close()
+		waited := make(chan bool)
+		go func() { crew.Wait(); close(waited) }()
+		synctest.Wait()
+		select {
+		case <-waited:
+			t.Error("the crew did not wait for the host")
+		default:
+		}
+		release <- true
+		<-waited
+		if want := []int{1, 2, 3, 4, 5}; !slices.Equal(got, want) {
+			t.Errorf("got %v, want %v", got, want)
+		}
 	})
 }
 
@@ -274,7 +352,7 @@ func BenchmarkCrewOfManyLanes(b *testing.B) {
 	for b.Loop() {
 		done.Add(len(lanes))
 		for i := range lanes {
-			lanes[i].TryPut(1, 1)
+			lanes[i].TryPut(1, 1, nil)
 		}
 		done.Wait()
 	}
