@@ -220,7 +220,7 @@ func TestAcceptOverUnixSocketsReadsTheDescriptor(t *testing.T) {
 	must(t, err)
 	raw := make(chan bool, 1)
 	s := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		c, err := ws.Accept(w, r, &ws.Options{Poller: readBy})
+		c, err := ws.Accept(w, r, reading(nil))
 		if err != nil {
 			t.Error(err)
 			return

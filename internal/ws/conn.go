@@ -1,6 +1,7 @@
 package ws
 
 import (
+	"io"
 	"math"
 	"net"
 	"sync/atomic"
@@ -20,7 +21,8 @@ type Conn struct {
 	compress bool
 	nc       net.Conn
 	limit    atomic.Uint64 // bytes of a message
-	early    []byte        // what came together with the handshake; nil once served
+	early    string        // what came together with the handshake, until it is served
+	shift    *shift        // nil: nothing is deferred
 }
 
 // Bits of Conn.state.
@@ -31,7 +33,7 @@ const (
 )
 
 func newConn(nc net.Conn, o *Options, client, compress bool, early []byte) *Conn {
-	c := &Conn{nc: nc, client: client, compress: compress, early: early}
+	c := &Conn{nc: nc, client: client, compress: compress, early: string(early)}
 	c.SetLimit(o.MaxMessage)
 	if o.Poller != nil {
 		if c.fd = o.Poller.Adopt(nc); c.fd != nil {
@@ -40,6 +42,9 @@ func newConn(nc net.Conn, o *Options, client, compress bool, early []byte) *Conn
 		}
 	}
 	c.raw = rawConn(nc)
+	if o.Defer && c.raw != nil {
+		c.shift = &shift{}
+	}
 	return c
 }
 
@@ -145,12 +150,39 @@ func (c *Conn) Close() error {
 	// A net.Conn waits in Close until its readers have left, and a handler is
 	// called from within a read: it would wait for itself. So wake whoever
 	// waits and let Serve close when it leaves. The peer learns it now.
-	_ = c.nc.SetDeadline(time.Unix(1, 0))
+	_ = c.nc.SetDeadline(aged)
+	if c.shift != nil {
+		c.shift.wake()
+	}
 	if half, ok := c.nc.(interface{ CloseWrite() error }); ok {
 		_ = half.CloseWrite()
 	}
 	return nil
 }
+
+// Linger says that nothing more comes and discards what the peer still sends,
+// until its end, or for as long as t: closing with unread bytes would reset the
+// connection, and the peer might never see what was written last. It may be
+// called once Serve has returned, or by what Start calls at the end.
+func (c *Conn) Linger(t time.Duration) {
+	if half, ok := c.nc.(interface{ CloseWrite() error }); ok {
+		_ = half.CloseWrite()
+	}
+	var in interface {
+		io.Reader
+		SetReadDeadline(time.Time) error
+	} = c.nc
+	if c.shift != nil {
+		if file := c.shift.reads(); file != nil {
+			in = file
+		}
+	}
+	_ = in.SetReadDeadline(time.Now().Add(t))
+	_, _ = io.CopyN(io.Discard, in, maxLinger)
+}
+
+// maxLinger bounds what is discarded.
+const maxLinger = 4 << 20
 
 func (c *Conn) closed() bool { return c.state.Load()&stateClosed != 0 }
 

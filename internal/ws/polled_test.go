@@ -14,6 +14,17 @@ func TestPolled(t *testing.T) {
 		readBy.Wait()
 		readBy = nil
 	}()
+	readAgain(t)
+}
+
+// TestOnShift repeats it for goroutines that may have jobs.
+func TestOnShift(t *testing.T) {
+	onShift = true
+	defer func() { onShift = false }()
+	readAgain(t)
+}
+
+func readAgain(t *testing.T) {
 	for name, test := range map[string]func(*testing.T){
 		"Framing":           TestFraming,
 		"PingsAndPongs":     TestPingsAndPongs,

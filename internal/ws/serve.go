@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io"
 	"net"
+	"os"
 
 	"github.com/roomwire/roomwire/internal/stack"
 )
@@ -24,7 +25,7 @@ var errServed = errors.New("ws: connection is served already")
 // Serve leaves the connection open, for a last write, unless Close was called.
 // It may be called once.
 func (c *Conn) Serve(h Handler) error {
-	if c.fd != nil {
+	if c.fd != nil || c.shift != nil {
 		served := make(chan error, 1)
 		c.Start(h, func(err error) { served <- err })
 		return <-served
@@ -32,16 +33,17 @@ func (c *Conn) Serve(h Handler) error {
 	if !c.begin() {
 		return c.unserved()
 	}
-	defer c.end()
+	var why error
 	r := &reader{c: c, h: h}
-	return r.why(r.run())
+	r.finish(r.run(), func(err error) { why = err })
+	return why
 }
 
 // Start is [Conn.Serve] elsewhere: on a goroutine of its own, or on one that
-// reads many connections, where h must not be slow without [Conn.Block]. end
-// takes what Serve would return.
+// reads many connections, where h must not be slow without [Conn.Block]. end takes
+// what Serve would return.
 func (c *Conn) Start(h Handler, end func(error)) {
-	if c.fd == nil {
+	if c.fd == nil && c.shift == nil {
 		go func() {
 			stack.Small()
 			end(c.Serve(h))
@@ -52,17 +54,24 @@ func (c *Conn) Start(h Handler, end func(error)) {
 		end(c.unserved())
 		return
 	}
-	early := c.early
-	c.early = nil
+	if s := c.shift; s != nil {
+		s.r, s.end = &reader{c: c, h: h}, end
+		go s.serve()
+		return
+	}
+	early := []byte(c.early)
+	c.early = ""
 	c.fd.Start(&polled{reader{c: c, h: h}, end}, early)
 }
 
-// Block tells that the handler, which the caller is called by, will wait or
-// take some milliseconds. Else other connections might wait for it.
+// Block tells that the handler, or a [Job], which the caller is called by, will
+// wait or take some milliseconds. Else other connections, or what comes next
+// from this one, might wait for it. Anybody may call it.
 func (c *Conn) Block() {
 	if c.fd != nil {
 		c.fd.Block()
 	}
+	c.Relieve()
 }
 
 // polled is a reader as a poller sees it.
@@ -75,19 +84,22 @@ type polled struct {
 func (p *polled) Receive(b []byte) error { return p.r.take(b) }
 
 // End implements poller.Handler.
-func (p *polled) End(err error) {
-	err = p.r.why(err)
-	p.r.c.end()
-	p.end(err)
+func (p *polled) End(err error) { p.r.finish(err, p.end) }
+
+// finish ends the reader, which err was the end of, and tells end what Serve
+// returns.
+func (r *reader) finish(err error, end func(error)) {
+	r.c.end()
+	r.tell(err, end)
 }
 
-// why ends the reader, and returns what Serve does if err was its end.
-func (r *reader) why(err error) error {
+// tell drops what the reader holds, and tells end what Serve returns.
+func (r *reader) tell(err error, end func(error)) {
 	r.drop()
 	if r.c.closed() && (errors.Is(err, errStopped) || isNetError(err)) {
-		return r.c.opError("read", net.ErrClosed)
+		err = r.c.opError("read", net.ErrClosed)
 	}
-	return err
+	end(err)
 }
 
 // unserved says why a connection cannot be served.
@@ -107,10 +119,11 @@ func isNetError(err error) bool {
 }
 
 func (r *reader) run() error {
-	if early := r.c.early; len(early) > 0 {
-		r.c.early = nil
-		if err := r.take(early); err != nil {
-			return err
+	if early := r.c.early; early != "" {
+		r.c.early = ""
+		r.receive([]byte(early), true)
+		if r.err != nil {
+			return r.err
 		}
 	}
 	if r.c.raw == nil {
@@ -118,10 +131,26 @@ func (r *reader) run() error {
 	}
 	// One Read for the life of the connection: the goroutine is parked in it
 	// whenever ready returns false.
-	if err := r.c.raw.Read(r.ready); err != nil && r.err == nil {
-		return err
+	for {
+		err := r.c.raw.Read(r.ready)
+		switch {
+		case r.err != nil:
+			return r.err
+		case !errors.Is(err, os.ErrDeadlineExceeded) || !r.c.shift.again():
+			return err
+		}
 	}
-	return r.err
+}
+
+// receive handles one piece of the stream, which filled the buffer or not, and
+// reports whether to ask for more at once.
+//
+// That is so even if the buffer was not filled: the end of the stream may have
+// arrived together with the last bytes, and the poller, which tells each arrival
+// once, would not tell of it again. A shift knows another way.
+func (r *reader) receive(b []byte, full bool) (more bool) {
+	r.err = r.take(b)
+	return r.c.shift == nil || r.c.shift.received(full)
 }
 
 // take handles one piece of the stream.
@@ -138,29 +167,23 @@ func (r *reader) take(b []byte) error {
 
 // ready reads and handles what has arrived. It returns false to be called
 // again when more has, and true when r.err tells the end.
-//
-// It reads until the kernel has nothing left, even after a read that did not
-// fill the buffer: the end of the stream may have arrived together with the
-// last bytes, and the poller, which tells each arrival once, would not tell of
-// it again.
 func (r *reader) ready(fd uintptr) bool {
 	buf := mediumBuffers.Get().(*[mediumBuffer]byte)
-	for r.err == nil {
+	defer mediumBuffers.Put(buf)
+	for more := true; more && r.err == nil; {
 		n, wait, err := readNow(fd, buf[:])
 		switch {
 		case wait:
-			mediumBuffers.Put(buf)
 			return false
 		case err != nil:
 			r.err = r.c.opError("read", err)
 		case n == 0:
 			r.err = io.EOF
 		default:
-			r.err = r.take(buf[:n])
+			more = r.receive(buf[:n], n == len(buf))
 		}
 	}
-	mediumBuffers.Put(buf)
-	return true
+	return r.err != nil
 }
 
 // runBlocking waits with a small buffer and goes on with a large one only

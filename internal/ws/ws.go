@@ -42,6 +42,10 @@ type Options struct {
 	// of its own; nil: never. NetConn is then not the one of net/http, which
 	// has been closed without the peer noticing.
 	Poller *poller.Poller
+
+	// Defer lets the goroutine that reads the connection do what [Conn.Defer]
+	// is given, if it is one of its own that reads the descriptor.
+	Defer bool
 }
 
 // Deflate configures permessage-deflate. Contexts are never taken over from

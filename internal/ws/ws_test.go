@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"hash/crc32"
 	"io"
+	"maps"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -112,31 +113,38 @@ func (s *serving) wait() {
 	s.wg.Wait()
 }
 
-// readBy reads the connections that acceptor makes; nil: goroutines do.
-var readBy *poller.Poller
+// How the connections that acceptor makes are read. Without any, by goroutines
+// that do nothing else.
+var (
+	readBy  *poller.Poller
+	onShift bool
+)
+
+// reading returns o with that.
+func reading(o *ws.Options) *ws.Options {
+	var with ws.Options
+	if o != nil {
+		with = *o
+	}
+	if readBy != nil {
+		with.Poller = readBy
+	}
+	with.Defer = with.Defer || onShift
+	return &with
+}
 
 func acceptor(t testing.TB, o *ws.Options, wg *serving, serve func(*ws.Conn)) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		wg.begin()
 		defer wg.wg.Done()
-		if readBy != nil {
-			polled := ws.Options{}
-			if o != nil {
-				polled = *o
-			}
-			polled.Poller = readBy
-			o = &polled
-		}
-		c, err := ws.Accept(w, r, o)
+		c, err := ws.Accept(w, r, reading(o))
 		if err != nil {
 			var he *ws.HandshakeError
 			if !errors.As(err, &he) {
 				t.Error(err)
 				return
 			}
-			for k, v := range he.Header {
-				w.Header()[k] = v
-			}
+			maps.Copy(w.Header(), he.Header)
 			http.Error(w, he.Reason, he.Status)
 			return
 		}
