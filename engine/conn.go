@@ -379,11 +379,9 @@ func (c *Conn) settleSoon() {
 	if c.busy {
 		return // the reader will, when it is done
 	}
-	c.srv.running.Add(1)
-	go func() {
-		defer c.srv.running.Done()
+	c.srv.running.Go(func() {
 		c.settle()
-	}()
+	})
 }
 
 // settle does what the end of a connection asks for, each thing once.
@@ -421,8 +419,12 @@ func (c *Conn) wake() {
 	}
 }
 
-// over tells those who asked that nothing comes in any more. mu is held.
+// over tells those who asked that nothing comes in any more, and has the session
+// told even if the reader is doing a job. mu is held.
 func (c *Conn) over() {
+	if c.ws != nil {
+		c.ws.Relieve()
+	}
 	if c.done != nil && c.done != isOver {
 		close(c.done)
 	}
@@ -443,9 +445,31 @@ func (c *Conn) Done() <-chan struct{} {
 	return c.done
 }
 
-// Block tells that the caller, Session.Message or a hook, will wait or take
-// some milliseconds: another goroutine reads for the other connections from now
-// on. Without it, what they send may lie for up to 20 ms before that happens by
+// A Job is what [Conn.Defer] is given. One of its methods is called, once.
+type Job = interface {
+	Do()   // does the work, however long that takes
+	Pass() // has it done elsewhere, and returns at once
+}
+
+// Defer has the goroutine that reads the connection do job as soon as the
+// session was told of all that it has read, and reports whether it will: only
+// the first WebSockets, [Options].Readers, have such a goroutine, and it takes
+// one job at a time, and none for a while after one that was slow. To wake
+// another goroutine costs more than a short job does.
+//
+// Session.Message alone may call it. The job is done in any case, also when the
+// connection closes. While it goes on nothing else is read, for up to 100 ms or
+// until anybody calls [Conn.Block]; then another goroutine does that until it is
+// done. A job that has not begun when Block is called is passed on.
+func (c *Conn) Defer(job Job) bool {
+	w := c.ahead.Load()
+	return w != nil && w.Defer(job)
+}
+
+// Block tells that the caller, Session.Message, a hook or a [Job], will wait or
+// take some milliseconds: another goroutine reads meanwhile, for this and for
+// other connections. Without it, what they send may lie for up to 20 ms, and
+// what this one sends during a Job for up to 100 ms, before that happens by
 // itself. It returns at once; anybody may call it at any time.
 func (c *Conn) Block() {
 	if w := c.ahead.Load(); w != nil {

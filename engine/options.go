@@ -69,8 +69,9 @@ type Options struct {
 	Overflow Overflow
 
 	// Readers is how many WebSockets at the same time have a goroutine each
-	// that reads them, which is cheapest while there are few. All others share
-	// one for each core, on Linux and without TLS. Default 8; negative: none.
+	// that reads them and does what is deferred, see [Conn.Defer], which is
+	// cheapest while there are few. All others share one for each core, on
+	// Linux and without TLS. Default 8; negative: none.
 	Readers int
 
 	// NoIOUring has [Server.Broadcast] write to one connection after the other

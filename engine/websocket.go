@@ -3,7 +3,6 @@ package engine
 import (
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"time"
 
@@ -127,7 +126,7 @@ func (s *Server) acceptWebSocket(w http.ResponseWriter, r *http.Request, c *Conn
 	o := s.accept
 	o.Protocols = ws.Protocols(r)
 	if s.readers.Load() < int64(s.o.Readers) {
-		o.Poller = nil
+		o.Poller, o.Defer = nil, true
 	}
 	o.Header = w.Header()
 	if c != nil {
@@ -227,14 +226,7 @@ func farewell(w *ws.Conn, ce *ws.CloseError) {
 	if ce.Remote {
 		return
 	}
-	// Closing with unread bytes would reset the connection, and the client
-	// might never see the frame.
-	nc := w.NetConn()
-	if half, ok := nc.(interface{ CloseWrite() error }); ok {
-		_ = half.CloseWrite()
-	}
-	_ = nc.SetReadDeadline(time.Now().Add(farewellTime))
-	_, _ = io.CopyN(io.Discard, nc, 4<<20)
+	w.Linger(farewellTime)
 }
 
 // A probe is a WebSocket that wants to take over a polling session.
