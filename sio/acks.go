@@ -125,6 +125,7 @@ func (s *Socket) call(ctx context.Context, name string, args []any) (parser.Payl
 		s.forget(id)
 		return parser.Payload{}, err
 	}
+	s.eng.Block() // the caller may be what reads
 	select {
 	case a := <-answers:
 		return a.p, a.err

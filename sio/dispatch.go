@@ -49,7 +49,7 @@ func (s *Socket) receive(p *parser.Packet) error {
 		r.args.Attachments = append(r.args.Attachments, slices.Clone(a))
 		size += len(a)
 	}
-	if cost := 1 + size/eventUnit; !s.lane.TryPut(r, cost) {
+	if cost := 1 + size/eventUnit; !s.lane.TryPut(r, cost, s.eng) {
 		// Whoever makes place may wait for the end of the socket, of which
 		// only this goroutine will tell it.
 		s.eng.Block()

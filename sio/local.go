@@ -47,6 +47,7 @@ func (l *local) Call(ctx context.Context, groups iter.Seq[[]adapter.Member], p *
 				s.forget(p.ID)
 				continue
 			}
+			s.eng.Block() // the caller, which waits, may be what reads
 			asked = append(asked, s)
 		}
 	}
