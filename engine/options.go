@@ -69,9 +69,10 @@ type Options struct {
 	Overflow Overflow
 
 	// Readers is how many WebSockets at the same time have a goroutine each
-	// that reads them and does what is deferred, see [Conn.Defer], which is
-	// cheapest while there are few. All others share one for each core, on
-	// Linux and without TLS. Default 8; negative: none.
+	// that reads them and does what is deferred, see [Conn.Defer], as handlers
+	// of package sio are: cheapest while there are few, but what the same client
+	// sends meanwhile may wait for up to 100 ms. All others share a goroutine for
+	// each core, on Linux and without TLS. Default 8; negative: none.
 	Readers int
 
 	// NoIOUring has [Server.Broadcast] write to one connection after the other
