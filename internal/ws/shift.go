@@ -109,8 +109,8 @@ func (s *shift) serve() {
 	s.r.finish(err, s.end)
 }
 
-// received follows each read that filled the buffer or not. It does the job, if
-// there is one, and reports whether to ask for more.
+// received follows a read, which filled the buffer or not. It does the job, if
+// there is one, and reports whether to ask for more at once.
 func (s *shift) received(full bool) (more bool) {
 	s.steps.Add(1)
 	if !s.watching.Load() {
