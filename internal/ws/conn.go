@@ -21,7 +21,7 @@ type Conn struct {
 	compress bool
 	nc       net.Conn
 	limit    atomic.Uint64 // bytes of a message
-	early    string        // what came together with the handshake, until it is served
+	early    string        // what came together with the handshake, until it is served; a string takes less room
 	shift    *shift        // nil: nothing is deferred
 }
 
@@ -31,6 +31,9 @@ const (
 	stateServed  // Serve has returned
 	stateClosed
 )
+
+// aged is a deadline that has passed.
+var aged = time.Unix(1, 0)
 
 func newConn(nc net.Conn, o *Options, client, compress bool, early []byte) *Conn {
 	c := &Conn{nc: nc, client: client, compress: compress, early: string(early)}

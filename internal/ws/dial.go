@@ -187,7 +187,7 @@ func dialled(resp *http.Response, nc net.Conn, o *Options, compress bool) (*Conn
 // buffered takes what net/http has read behind the response. With a deadline
 // that has passed nothing but that can be read.
 func buffered(body io.Reader, nc net.Conn) (early []byte, err error) {
-	if err := nc.SetDeadline(time.Unix(1, 0)); err != nil {
+	if err := nc.SetDeadline(aged); err != nil {
 		return nil, err
 	}
 	var b [512]byte

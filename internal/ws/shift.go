@@ -62,9 +62,6 @@ type standIn struct {
 	done chan struct{}
 }
 
-// aged is a deadline that has passed.
-var aged = time.Unix(1, 0)
-
 // Defer has the goroutine that reads do job, as soon as the handler was told of
 // all that has been read, and reports whether it will. The caller has to be a
 // handler's Message. A job that waits when [Conn.Block] is called is passed on.
@@ -172,12 +169,16 @@ func (s *shift) look() {
 	case !still:
 		s.watch()
 	case s.busy:
-		s.call()
-		s.watch()
+		if s.call(); s.standIn == nil {
+			s.watch() // and try again
+		} else {
+			s.watching.Store(false) // nothing to see to until it is called off
+		}
 	default:
 		s.watching.Store(false)
 		if s.steps.Load() != now { // and the clock was taken for set
 			s.watch()
+			return
 		}
 		_ = s.r.c.nc.SetReadDeadline(aged) // see again
 	}
