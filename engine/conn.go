@@ -379,9 +379,7 @@ func (c *Conn) settleSoon() {
 	if c.busy {
 		return // the reader will, when it is done
 	}
-	c.srv.running.Go(func() {
-		c.settle()
-	})
+	c.srv.running.Go(c.settle)
 }
 
 // settle does what the end of a connection asks for, each thing once.
@@ -460,7 +458,9 @@ type Job = interface {
 // Session.Message alone may call it. The job is done in any case, also when the
 // connection closes. While it goes on nothing else is read, for up to 100 ms or
 // until anybody calls [Conn.Block]; then another goroutine does that until it is
-// done. A job that has not begun when Block is called is passed on.
+// done. A job that has not begun when Block is called is passed on. When the
+// connection ends during a job the session is told while the job goes on, and
+// [Server.Shutdown] does not wait for it: who deferred it does.
 func (c *Conn) Defer(job Job) bool {
 	w := c.ahead.Load()
 	return w != nil && w.Defer(job)
