@@ -115,21 +115,20 @@ func (s *shift) received(full bool) (more bool) {
 		s.watch()
 		s.mu.Unlock()
 	}
-	if s.deferred {
-		s.work()
-	}
-	return full || s.thorough
+	relieved := s.deferred && s.work()
+	return full || s.thorough || relieved
 }
 
-// work does the job, if there is one.
-func (s *shift) work() {
+// work does the job, if there is one, and reports whether there was a stand-in:
+// it may have been called off before it asked for more.
+func (s *shift) work() (relieved bool) {
 	s.deferred = false
 	s.mu.Lock()
 	job := s.next
 	s.next, s.busy = nil, job != nil
 	s.mu.Unlock()
 	if job == nil {
-		return
+		return false
 	}
 	job.Do()
 	s.mu.Lock()
@@ -137,7 +136,7 @@ func (s *shift) work() {
 	other := s.standIn
 	s.mu.Unlock()
 	if other == nil {
-		return
+		return false
 	}
 	_ = other.file.SetReadDeadline(aged)
 	<-other.done
@@ -145,6 +144,7 @@ func (s *shift) work() {
 	s.mu.Lock()
 	s.standIn = nil
 	s.mu.Unlock()
+	return true
 }
 
 // watch sets the clock. mu is held.
